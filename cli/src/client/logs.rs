@@ -1,0 +1,68 @@
+//! Pieces of workers' logs.
+
+use std::time::Duration;
+
+use squall_core::control::LogFile;
+use ureq::SendBody;
+use ureq::http::{Method, Response};
+
+use super::{Client, PATIENCE, topology};
+use crate::exit::Outcome;
+
+/// Which text of a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// What it logged.
+    Log,
+    /// What it wrote to stdout and stderr.
+    Out,
+}
+
+/// A piece of a log.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    /// Where it begins.
+    pub(crate) offset: u64,
+    /// Where the next piece begins.
+    pub(crate) next: u64,
+    /// The text.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Where a piece is to begin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum From {
+    /// At this byte.
+    Offset(u64),
+    /// This many bytes before the end.
+    Tail(u64),
+}
+
+impl Client {
+    /// The logs of a topology's workers.
+    pub(crate) fn logs(&self, name: &str) -> Outcome<Vec<LogFile>> {
+        self.get(&topology(name, "/logs")?)
+    }
+
+    /// A piece of a worker's log; where there is nothing yet, waits up to `follow` for more.
+    pub(crate) fn log(&self, name: &str, worker: u32, stream: Stream, from: From, follow: Duration) -> Outcome<Piece> {
+        let stream = if stream == Stream::Log { "log" } else { "out" };
+        let begin = match from {
+            From::Offset(at) => format!("offset={at}"),
+            From::Tail(bytes) => format!("tail={bytes}"),
+        };
+        let mut path = topology(name, &format!("/logs/{worker}?{begin}&stream={stream}"))?;
+        if !follow.is_zero() {
+            path.push_str(&format!("&follow_ms={}", follow.as_millis()));
+        }
+        let mut response = self.call(Method::GET, &path, SendBody::none(), PATIENCE + follow)?;
+        let (offset, next) = (number(&response, "squall-offset"), number(&response, "squall-next"));
+        let bytes = response.body_mut().with_config().limit(8 << 20).read_to_vec().map_err(|e| self.unreachable(e))?;
+        let offset = offset.unwrap_or(0);
+        Ok(Piece { offset, next: next.unwrap_or(offset + bytes.len() as u64), bytes })
+    }
+}
+
+fn number<B>(response: &Response<B>, header: &str) -> Option<u64> {
+    response.headers().get(header)?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,190 @@
+//! What a command shows: data on stdout, all else on stderr.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::exit::{Failure, Outcome};
+
+/// Where a command shows things, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Show {
+    /// JSON instead of tables.
+    pub(crate) json: bool,
+    /// Colours on stderr: a terminal, and `NO_COLOR` is not set.
+    pub(crate) colour: bool,
+    /// Somebody watches stderr, so spinners and progress bars make sense.
+    pub(crate) watched: bool,
+}
+
+/// How a column's cells stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Align {
+    Left,
+    Right,
+}
+
+impl Show {
+    pub(crate) fn new(json: bool) -> Show {
+        let watched = std::io::stderr().is_terminal();
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        Show { json, colour: watched && !plain, watched }
+    }
+
+    /// Data, as JSON.
+    pub(crate) fn json(&self, value: &impl Serialize) -> Outcome {
+        let text = serde_json::to_string_pretty(value).map_err(|e| Failure::Failed(format!("cannot show as JSON: {e}")))?;
+        self.line(&text)
+    }
+
+    /// A line of data.
+    pub(crate) fn line(&self, text: &str) -> Outcome {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{text}").and_then(|()| out.flush()).map_err(written)
+    }
+
+    /// Data as a table: plain columns, which `awk` can read too.
+    pub(crate) fn table(&self, columns: &[(&str, Align)], rows: &[Vec<String>]) -> Outcome {
+        self.line(&table(columns, rows))
+    }
+
+    /// A remark, on stderr.
+    pub(crate) fn note(&self, text: &str) {
+        // When nobody can be told, nobody is.
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+
+    /// A remark that only helps somebody who watches.
+    pub(crate) fn remark(&self, text: &str) {
+        if self.watched {
+            self.note(text);
+        }
+    }
+
+    /// A spinner for waiting; invisible when nobody watches.
+    pub(crate) fn spinner(&self, text: &str) -> ProgressBar {
+        let bar = ProgressBar::with_draw_target(None, self.target());
+        bar.set_style(style("{spinner} {msg} [{elapsed}]"));
+        bar.set_message(text.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        bar
+    }
+
+    /// A bar for work of a known number of bytes; invisible when nobody watches.
+    pub(crate) fn bytes_bar(&self, text: &str, total: u64) -> ProgressBar {
+        let bar = ProgressBar::with_draw_target(Some(total), self.target());
+        bar.set_style(style("{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} eta {eta}"));
+        bar.set_message(text.to_owned());
+        bar
+    }
+
+    fn target(&self) -> ProgressDrawTarget {
+        if self.watched { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() }
+    }
+}
+
+/// A broken pipe ends the command quietly.
+pub(crate) fn written(error: std::io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::BrokenPipe => Failure::BrokenPipe,
+        _ => Failure::Outside(format!("cannot write to stdout: {error}")),
+    }
+}
+
+/// The text of a table.
+pub(crate) fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(columns.iter().map(|(name, _)| *name));
+    table.add_rows(rows);
+    for (i, (_, align)) in columns.iter().enumerate() {
+        if let Some(column) = table.column_mut(i) {
+            column.set_padding((0, 2));
+            if *align == Align::Right {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+    }
+    table.trim_fmt()
+}
+
+/// The templates are ours, so they are right; if one were not, the default does.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// `1_234_567` as `1,234,567`.
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A size in bytes for people.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit < UNITS.len() - 1 {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// A time in nanoseconds for people.
+pub(crate) fn nanos(ns: u64) -> String {
+    match ns {
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{:.1} us", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
+        _ => format!("{:.2} s", ns as f64 / 1e9),
+    }
+}
+
+/// A long time in seconds for people: `3d 4h`, `2m 5s`.
+pub(crate) fn age(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(size(512), "512 B");
+        assert_eq!(size(204_800_000), "204.8 MB");
+        assert_eq!(nanos(1_500), "1.5 us");
+        assert_eq!(age(3_725), "1h 2m");
+    }
+
+    #[test]
+    fn a_table_is_plain_columns() {
+        let text = table(
+            &[("name", Align::Left), ("tasks", Align::Right)],
+            &[vec!["digits".into(), "7".into()], vec!["a".into(), "12".into()]],
+        );
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert!(lines[0].starts_with("name"));
+        assert!(lines[1].ends_with(" 7"), "{text}");
+    }
+}

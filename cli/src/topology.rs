@@ -1,0 +1,184 @@
+//! From a TOML file to a checked plan and the files it needs: models imported, components checked.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use squall_core::Plan;
+use squall_core::topology::{Diagnostic, ModelLocation, PreparedModel, Severity, Sources, Spec, check, parse};
+
+use crate::exit::{Failure, Outcome};
+use crate::models::{self, file_name};
+use crate::show::Show;
+use crate::{catalog, client::Client};
+
+/// What a topology is read from; the arguments of every verb that takes a file.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Given {
+    /// The topology, a TOML file.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Gives the variable ${NAME} of the file a value; may be given several times. The environment gives the others, and
+    /// ${TOPOLOGY_DIR} is always the folder of the file.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) set: Vec<(String, String)>,
+    /// The worker binary that has the topology's own component types; without it, Squall's.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) worker: Option<PathBuf>,
+}
+
+/// A topology that was checked, well or not.
+pub(crate) struct Checked {
+    /// The plan with warnings, or all that is wrong.
+    pub(crate) result: Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>>,
+    /// The files it needs, by SHA-256.
+    pub(crate) files: BTreeMap<String, PathBuf>,
+}
+
+/// A topology that is fit to be submitted.
+pub(crate) struct Ready {
+    pub(crate) plan: Plan,
+    files: BTreeMap<String, PathBuf>,
+}
+
+/// Checks a topology. What is wrong with it is in the result; an error is what kept it from being checked.
+pub(crate) fn checked(given: &Given, show: &Show) -> Outcome<Checked> {
+    // A file that is not there is told like every other wrong argument.
+    let file = given.file.canonicalize().map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Failure::NotFound(format!("no such file: `{}`", given.file.display())),
+        _ => Failure::Outside(format!("cannot read `{}`: {e}", given.file.display())),
+    })?;
+    let dir = file.parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned();
+    let var = |name: &str| match name {
+        "TOPOLOGY_DIR" => Some(dir.clone()),
+        _ => {
+            let set = given.set.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+            set.or_else(|| std::env::var(name).ok())
+        }
+    };
+    let mut sources = Sources { read: &mut |path: &Path| std::fs::read_to_string(path), var: &var };
+    // As the user named it, so that messages do.
+    let spec = parse(&given.file, &mut sources);
+    let (models, mut files) = import_models(&spec, show)?;
+    let mut catalog = catalog::open(given.worker.as_deref())?;
+    let mut result = check(&spec, catalog.as_mut(), &models);
+    if let (Ok((plan, _)), Some(worker)) = (&mut result, &given.worker) {
+        let sum = models::checksum(worker)?;
+        files.insert(sum.clone(), worker.clone());
+        plan.worker = Some(sum);
+    }
+    Ok(Checked { result, files })
+}
+
+type Models = BTreeMap<String, Result<PreparedModel, String>>;
+
+/// Imports the models that a topology names, once each; what fails is reported at its place in the file.
+fn import_models(spec: &Spec, show: &Show) -> Outcome<(Models, BTreeMap<String, PathBuf>)> {
+    let (mut models, mut files) = (BTreeMap::new(), BTreeMap::new());
+    for model in spec.models() {
+        let prepared = match &model.location {
+            ModelLocation::File(path) => models::artefact(path, show).map(|a| (a, file_name(path))),
+            ModelLocation::Url(url) => {
+                Err(Failure::Usage(format!("cannot fetch `{url}` yet: download the file and name its path")))
+            }
+        };
+        let prepared = match prepared {
+            Ok((artefact, file)) => {
+                for warning in &artefact.warnings {
+                    show.note(&format!("warning: model `{}`: {warning}", model.name));
+                }
+                files.insert(artefact.artefact.clone(), artefact.path.clone());
+                let models::Artefact { path, artefact: sha256, source, bytes, .. } = artefact;
+                Ok(PreparedModel { artefact: path, sha256, source, bytes, file })
+            }
+            Err(failure) => Err(failure.to_string()),
+        };
+        models.insert(model.name.clone(), prepared);
+    }
+    Ok((models, files))
+}
+
+/// Checks a topology and shows all that is wrong with it; nothing is started or sent on an error.
+pub(crate) fn ready(given: &Given, show: &Show) -> Outcome<Ready> {
+    let Checked { result, files } = checked(given, show)?;
+    match result {
+        Ok((plan, warnings)) => {
+            render(&warnings, show);
+            Ok(Ready { plan, files })
+        }
+        Err(faults) => {
+            render(&faults, show);
+            show.note(&summary(&given.file, &faults));
+            Err(Failure::Shown)
+        }
+    }
+}
+
+impl Ready {
+    /// Uploads the files that nimbus has not got.
+    pub(crate) fn upload(&self, client: &Client, show: &Show) -> Outcome {
+        self.files.iter().try_for_each(|(sum, path)| client.upload(path, sum, show))
+    }
+}
+
+/// Shows faults and warnings on stderr.
+pub(crate) fn render(diagnostics: &[Diagnostic], show: &Show) {
+    for diagnostic in diagnostics {
+        show.note(&diagnostic.render(show.colour));
+    }
+}
+
+/// How many errors and warnings there are.
+pub(crate) fn summary(file: &Path, diagnostics: &[Diagnostic]) -> String {
+    let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+    let warnings = diagnostics.len() - errors;
+    let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    match (errors, warnings) {
+        (0, 0) => format!("{}: valid", file.display()),
+        (0, w) => format!("{}: valid, with {}", file.display(), many(w, "warning")),
+        (e, 0) => format!("{}: {}", file.display(), many(e, "error")),
+        (e, w) => format!("{}: {}, {}", file.display(), many(e, "error"), many(w, "warning")),
+    }
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}`: expected NAME=VALUE")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_text(text: &str, set: &[(&str, &str)]) -> Checked {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("t.toml");
+        std::fs::write(&file, text).unwrap();
+        let set = set.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let show = Show { json: false, colour: false, watched: false };
+        checked(&Given { file, set, worker: None }, &show).unwrap()
+    }
+
+    #[test]
+    fn a_missing_model_is_a_fault_at_its_place() {
+        let faults = check_text("name = \"a\"\n[models.m]\npath = \"none.pkl\"\n", &[]).result.unwrap_err();
+        let model = faults.iter().find(|d| d.message.contains("none.pkl")).expect("a fault of the model");
+        assert_eq!(model.place.line, 3, "{model:?}");
+    }
+
+    #[test]
+    fn set_comes_before_the_environment_and_the_folder_is_always_known() {
+        let text = "name = \"a\"\n[spouts.s]\ntype = \"${T}\"\n[models.m]\npath = \"${TOPOLOGY_DIR}/x.pkl\"\n";
+        let faults = check_text(text, &[("T", "nothing_like_it"), ("TOPOLOGY_DIR", "/elsewhere")]).result.unwrap_err();
+        let all: String = faults.iter().map(Diagnostic::in_a_line).collect();
+        assert!(all.contains("nothing_like_it"), "{all}");
+        assert!(all.contains("x.pkl") && !all.contains("/elsewhere"), "{all}");
+    }
+
+    #[test]
+    fn a_setting_is_name_and_value() {
+        assert_eq!(setting("A=b=c"), Ok(("A".into(), "b=c".into())));
+        assert!(setting("A").is_err() && setting("=x").is_err());
+    }
+}

@@ -1,0 +1,21 @@
+//! The verbs, one file or folder each.
+
+pub(crate) mod activate;
+pub(crate) mod bench;
+pub(crate) mod cluster;
+pub(crate) mod completion;
+pub(crate) mod components;
+mod daemon;
+pub(crate) mod kill;
+pub(crate) mod list;
+mod local;
+pub(crate) mod logs;
+pub(crate) mod model;
+pub(crate) mod nimbus;
+pub(crate) mod rebalance;
+pub(crate) mod run;
+pub(crate) mod status;
+pub(crate) mod submit;
+pub(crate) mod supervisor;
+pub(crate) mod validate;
+pub(crate) mod worker;

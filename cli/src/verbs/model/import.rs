@@ -1,0 +1,59 @@
+//! `squall model import`: a trained model becomes a file that workers can map.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::exit::Outcome;
+use crate::models;
+use crate::show::{Show, size};
+
+/// Imports a trained model (.pkl, .joblib) as a .safetensors file that workers map and share.
+///
+/// No Python is needed and no code of the file is run: a pickle is read as data, and one that names anything
+/// but known classes is refused.
+///
+/// Examples:
+///   squall model import digits.pkl -o digits.safetensors
+///   squall model import digits.pkl               writes digits.safetensors beside it
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// The model file.
+    file: PathBuf,
+    /// Where to write it; by default beside the file, with the ending .safetensors.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
+    let out = args.output.clone().unwrap_or_else(|| args.file.with_extension("safetensors"));
+    let bar = show.bytes_bar(&format!("importing {}", models::file_name(&args.file)), 0);
+    let imported = squall_model::import(&args.file, &out, &mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let imported = imported?;
+    for warning in &imported.warnings {
+        show.note(&format!("warning: {warning}"));
+    }
+    if show.json {
+        return show.json(&json!({
+            "file": out,
+            "kind": imported.kind,
+            "summary": imported.summary,
+            "bytes": imported.bytes,
+            "sha256": imported.artefact_sha256,
+            "source_sha256": imported.source_sha256,
+            "warnings": imported.warnings,
+        }));
+    }
+    show.line(&format!(
+        "{}: {} ({}, sha256 {})",
+        out.display(),
+        imported.summary,
+        size(imported.bytes),
+        imported.artefact_sha256
+    ))
+}

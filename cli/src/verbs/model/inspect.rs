@@ -1,0 +1,98 @@
+//! `squall model inspect`: what is in a model file.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::open;
+use crate::exit::Outcome;
+use crate::show::{Show, size};
+
+/// Describes a model: its estimators, their parameters and shapes, what goes in and what comes out.
+///
+/// Examples:
+///   squall model inspect digits.pkl
+///   squall model inspect digits.safetensors --json
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// A model file or an imported one.
+    file: PathBuf,
+}
+
+pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
+    let model = open(&args.file, show)?;
+    let classes = model.classes().map(|c| (0..c.len()).filter_map(|i| c.label(i)).map(|l| l.to_string()).collect::<Vec<_>>());
+    let methods: Vec<&str> = [
+        ("predict", model.has_predict()),
+        ("predict_proba", model.has_proba()),
+        ("decision_function", model.has_decision()),
+        ("transform", model.has_transform()),
+    ]
+    .into_iter()
+    .filter_map(|(name, has)| has.then_some(name))
+    .collect();
+    if show.json {
+        return show.json(&json!({
+            "file": args.file,
+            "kind": model.kind(),
+            "features": model.n_features(),
+            "outputs": model.n_outputs(),
+            "classes": classes,
+            "feature_names": model.feature_names(),
+            "methods": methods,
+            "bytes": model.mapped_bytes(),
+            "sha256": model.checksum(),
+            "source_sha256": model.source_checksum(),
+            "tree": model.describe(),
+        }));
+    }
+    let features = model.n_features().map_or("any number".to_owned(), |n| n.to_string());
+    show.line(&format!("kind      {}", model.kind()))?;
+    show.line(&format!("features  {features}"))?;
+    show.line(&format!("outputs   {}", model.n_outputs()))?;
+    if let Some(classes) = classes {
+        show.line(&format!("classes   {}", classes.join(", ")))?;
+    }
+    show.line(&format!("methods   {}", methods.join(", ")))?;
+    show.line(&format!("size      {}", size(model.mapped_bytes())))?;
+    show.line(&format!("sha256    {}", model.checksum()))?;
+    show.line(&format!("source    {}", model.source_checksum()))?;
+    let mut text = String::new();
+    outline(&model.describe(), 0, &mut text);
+    show.line(text.trim_end())
+}
+
+/// A JSON tree as indented lines.
+fn outline(value: &Value, depth: usize, text: &mut String) {
+    let indent = "  ".repeat(depth);
+    let entry = |key: &str, value: &Value, text: &mut String| match value {
+        Value::Object(_) => {
+            text.push_str(&format!("{indent}{key}:\n"));
+            outline(value, depth + 1, text);
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            text.push_str(&format!("{indent}{key}:\n"));
+            outline(value, depth + 1, text);
+        }
+        Value::String(s) => text.push_str(&format!("{indent}{key}: {s}\n")),
+        other => text.push_str(&format!("{indent}{key}: {other}\n")),
+    };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| entry(key, value, text)),
+        Value::Array(items) => items.iter().for_each(|value| entry("-", value, text)),
+        other => text.push_str(&format!("{indent}{other}\n")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_becomes_indented_lines() {
+        let mut text = String::new();
+        outline(&json!({"class": "Pipeline", "steps": [{"class": "PCA", "shape": [3, 64]}]}), 0, &mut text);
+        assert_eq!(text, "class: Pipeline\nsteps:\n  -:\n    class: PCA\n    shape: [3,64]\n");
+    }
+}

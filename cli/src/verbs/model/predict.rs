@@ -1,0 +1,141 @@
+//! `squall model predict`: scores the rows of a file, without a cluster.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::PathBuf;
+
+use ndarray::{ArrayView2, Axis};
+use serde_json::{Value, json};
+use squall_model::{Kind, Label, Model, Rows};
+
+use super::open;
+use super::rows::RowReader;
+use crate::exit::{Failure, Outcome};
+use crate::models;
+use crate::show::{Show, written};
+
+/// Rows scored at a time.
+const BATCH: usize = 256;
+
+/// Scores the rows of a CSV file: label and probabilities of a classifier, else what the model gives.
+///
+/// The file holds one row of numbers a line, with or without a header; `-` is stdin. The result is CSV, or with
+/// --json one JSON object a line.
+///
+/// Examples:
+///   squall model predict iris.pkl flowers.csv
+///   squall model predict iris.safetensors - --json < flowers.csv
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// A model file or an imported one.
+    model: PathBuf,
+    /// The rows.
+    #[arg(value_name = "FILE.csv")]
+    rows: PathBuf,
+}
+
+pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
+    let model = open(&args.model, show)?;
+    let name = models::file_name(&args.rows);
+    let input: Box<dyn BufRead> = if args.rows.as_os_str() == "-" {
+        Box::new(std::io::stdin().lock())
+    } else {
+        let file =
+            File::open(&args.rows).map_err(|e| Failure::NotFound(format!("cannot read `{}`: {e}", args.rows.display())))?;
+        Box::new(BufReader::new(file))
+    };
+    let mut rows = RowReader::new(input, name);
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let names = columns(&model);
+    if !show.json {
+        writeln!(out, "{}", names.join(",")).map_err(written)?;
+    }
+    let mut values = Vec::new();
+    while let Some(width) = rows.batch(BATCH, &mut values)? {
+        let batch = ArrayView2::from_shape((values.len() / width, width), &values)
+            .map_err(|e| Failure::Failed(format!("rows of one width do not fit together: {e}")))?;
+        for row in score(&model, batch)? {
+            let line = if show.json { object(&names, row) } else { csv(&row) };
+            writeln!(out, "{line}").map_err(written)?;
+        }
+    }
+    out.flush().map_err(written)
+}
+
+/// The names of what is printed of a row.
+fn columns(model: &Model) -> Vec<String> {
+    let mut names = Vec::new();
+    if let Some(classes) = model.classes() {
+        names.push("label".to_owned());
+        if model.has_proba() {
+            names.extend((0..classes.len()).filter_map(|i| classes.label(i)).map(|label| format!("proba_{label}")));
+        }
+    } else if model.kind() == Kind::Transformer {
+        names.extend((0..model.n_outputs()).map(|i| format!("x{i}")));
+    } else {
+        names.extend((0..model.n_outputs()).map(|i| if i == 0 { "value".to_owned() } else { format!("value_{i}") }));
+    }
+    names
+}
+
+/// What the model says of each row, as [`columns`] names it.
+fn score(model: &Model, batch: ArrayView2<'_, f64>) -> Outcome<Vec<Vec<Value>>> {
+    let rows = Rows::from(batch);
+    let mut result = vec![Vec::new(); batch.nrows()];
+    if let Some(classes) = model.classes() {
+        let mut indices = Vec::new();
+        model.predict_indices(rows, &mut indices)?;
+        for (row, index) in result.iter_mut().zip(&indices) {
+            row.push(match classes.label(*index as usize) {
+                Some(Label::Int(v)) => json!(v),
+                Some(Label::Float(v)) => json!(v),
+                Some(Label::Str(v)) => json!(v),
+                Some(Label::Bool(v)) => json!(v),
+                None => Value::Null,
+            });
+        }
+        if model.has_proba() {
+            append(&mut result, model.predict_proba(rows)?.view());
+        }
+    } else if model.kind() == Kind::Transformer {
+        append(&mut result, model.transform(rows)?.view());
+    } else {
+        let mut values = Vec::new();
+        model.predict_values(rows, &mut values)?;
+        let width = values.len() / batch.nrows().max(1);
+        for (row, values) in result.iter_mut().zip(values.chunks(width.max(1))) {
+            row.extend(values.iter().map(|v| json!(v)));
+        }
+    }
+    Ok(result)
+}
+
+fn append(result: &mut [Vec<Value>], columns: ArrayView2<'_, f64>) {
+    for (row, values) in result.iter_mut().zip(columns.axis_iter(Axis(0))) {
+        row.extend(values.iter().map(|v| json!(v)));
+    }
+}
+
+fn object(names: &[String], row: Vec<Value>) -> String {
+    Value::Object(names.iter().cloned().zip(row).collect()).to_string()
+}
+
+fn csv(row: &[Value]) -> String {
+    let cell = |value: &Value| match value {
+        Value::String(s) if s.contains([',', '"', '\n']) => format!("\"{}\"", s.replace('"', "\"\"")),
+        Value::String(s) => s.clone(),
+        other => other.to_string(),
+    };
+    row.iter().map(cell).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_quotes_what_needs_it() {
+        assert_eq!(csv(&[json!("a,\"b"), json!(0.5), json!(3)]), "\"a,\"\"b\",0.5,3");
+    }
+}

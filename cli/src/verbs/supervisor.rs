@@ -1,0 +1,71 @@
+//! `squall supervisor`: the daemon that runs workers on a machine.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use super::daemon;
+use crate::client::{self, Where};
+use crate::exit::{Failure, Outcome};
+use crate::show::Show;
+
+/// Starts a supervisor: it runs workers on this machine, keeps one copy of each model, and serves their logs.
+///
+/// Prints its address on stdout, logs to stderr, and runs until Ctrl-C or SIGTERM. Its workers run on without it, and a
+/// supervisor started again with the same folder adopts them; with --stop-workers they stop with it. Several supervisors
+/// can share a machine, each with its own folder.
+///
+/// Examples:
+///   squall supervisor
+///   squall supervisor --dir /tmp/second --slots 2 --machine-id second
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// Its folder, for blobs, models and logs; by default ~/.local/state/squall/supervisor.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The address to listen on; only loopback, until there is encryption.
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    bind: IpAddr,
+    /// The port to listen on; 0 takes the one it had before, or a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    port: u16,
+    /// How many workers it runs.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    slots: u32,
+    /// The machine's id; supervisors with different ids count as different machines. By default the system's own.
+    #[arg(long, value_name = "ID")]
+    machine_id: Option<String>,
+    /// The processor cores it deals out to its workers; by default all.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    cores: Option<u32>,
+    /// Stops its workers when it stops.
+    #[arg(long)]
+    stop_workers: bool,
+}
+
+pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
+    let address = daemon::address(args.bind, args.port)?;
+    let (nimbus, token) = client::nimbus(place)?;
+    let dir = daemon::folder(args.dir.as_deref(), "supervisor")?;
+    let mut options = squall_supervisor::Options::new(&dir, nimbus, token, own_worker()?);
+    options.slots = args.slots;
+    options.machine_id = args.machine_id.clone();
+    options.stop_workers_on_exit = args.stop_workers;
+    if let Some(cores) = args.cores {
+        options.cores = cores;
+    }
+    daemon::runtime()?.block_on(async {
+        let stop = daemon::told_to_stop()?;
+        let listener = squall_supervisor::listen(&dir, address).await?;
+        let local = listener.local_addr().map_err(|e| Failure::Outside(e.to_string()))?;
+        show.line(&format!("http://{local}"))?;
+        Ok(squall_supervisor::run(options, listener, stop).await?)
+    })
+}
+
+/// How to start Squall's own worker: this very program.
+pub(super) fn own_worker() -> Outcome<Vec<OsString>> {
+    let program = std::env::current_exe().map_err(|e| Failure::Outside(format!("cannot tell where this program is: {e}")))?;
+    Ok(vec![program.into_os_string(), "worker".into()])
+}

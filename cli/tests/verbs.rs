@@ -1,0 +1,152 @@
+//! The `squall` binary where it needs no cluster. (That these tests are here also makes `cargo test --workspace` build
+//! the binary, which the end-to-end tests start.)
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn squall(home: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_squall"));
+    for name in ["XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "SQUALL_NIMBUS", "SQUALL_TOKEN_FILE"] {
+        command.env_remove(name);
+    }
+    command.args(args).env("HOME", home).output().expect("squall starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+fn topologies() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies")
+}
+
+const VERBS: [&str; 18] = [
+    "run",
+    "submit",
+    "list",
+    "status",
+    "cluster",
+    "activate",
+    "deactivate",
+    "rebalance",
+    "kill",
+    "logs",
+    "nimbus",
+    "supervisor",
+    "worker",
+    "validate",
+    "components",
+    "model",
+    "completion",
+    "help",
+];
+
+#[test]
+fn every_verb_has_help_with_exit_codes() {
+    let home = tempfile::tempdir().unwrap();
+    let help = squall(home.path(), &["--help"]);
+    assert!(help.status.success());
+    let listed = text(&help.stdout);
+    for verb in VERBS {
+        assert!(listed.lines().any(|l| l.trim_start().starts_with(verb)), "`{verb}` is not in\n{listed}");
+        if verb != "help" {
+            let own = squall(home.path(), &[verb, "--help"]);
+            assert!(own.status.success());
+            assert!(text(&own.stdout).contains("Exit codes:"), "{verb}");
+        }
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_a_hint() {
+    let home = tempfile::tempdir().unwrap();
+    let wrong = squall(home.path(), &["sumbit", "x.toml"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("submit"), "{}", text(&wrong.stderr));
+}
+
+#[test]
+fn without_a_cluster_verbs_end_with_3_and_say_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    for verb in ["list", "cluster"] {
+        let ran = squall(home.path(), &[verb]);
+        assert_eq!(ran.status.code(), Some(3));
+        assert!(text(&ran.stderr).contains("squall nimbus"), "{}", text(&ran.stderr));
+        assert!(ran.stdout.is_empty());
+    }
+}
+
+#[test]
+fn completions_are_scripts() {
+    let home = tempfile::tempdir().unwrap();
+    for (shell, word) in [("bash", "complete"), ("zsh", "#compdef squall"), ("fish", "complete -c squall")] {
+        let ran = squall(home.path(), &["completion", shell]);
+        assert!(ran.status.success() && text(&ran.stdout).contains(word), "{shell}");
+    }
+}
+
+#[test]
+fn all_topologies_that_ship_are_valid() {
+    let home = tempfile::tempdir().unwrap();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(topologies()).unwrap().flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            let ran = squall(home.path(), &["validate", path.to_str().unwrap()]);
+            assert!(ran.status.success(), "{}\n{}", path.display(), text(&ran.stderr));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 4, "{seen} topologies");
+    // Their models were imported once and are kept.
+    assert!(home.path().join(".cache/squall/models").read_dir().unwrap().count() >= 3);
+}
+
+#[test]
+fn models_are_imported_described_and_tried() {
+    let home = tempfile::tempdir().unwrap();
+    let model = topologies().join("models/iris.pkl");
+    let (model, out) = (model.to_str().unwrap(), home.path().join("iris.safetensors"));
+    let out = out.to_str().unwrap();
+    assert!(squall(home.path(), &["model", "import", model, "-o", out]).status.success());
+    let described = squall(home.path(), &["model", "inspect", out]);
+    assert!(text(&described.stdout).contains("setosa, versicolor, virginica"), "{}", text(&described.stdout));
+
+    // The rows from stdin, the artefact and the pickle alike.
+    let data = std::fs::read_to_string(topologies().join("data/iris.csv")).unwrap();
+    let rows: String = data.lines().map(|line| format!("{}\n", line.rsplit_once(',').unwrap().0)).collect();
+    let predict = |model: &str| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_squall"))
+            .args(["model", "predict", model, "-"])
+            .env("HOME", home.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(rows.as_bytes()).unwrap();
+        text(&child.wait_with_output().unwrap().stdout)
+    };
+    let predicted = predict(out);
+    assert_eq!(predicted, predict(model));
+    let expected = std::fs::read_to_string(topologies().join("models/expected/iris.csv")).unwrap();
+    let labels = |csv: &str| csv.lines().skip(1).map(|l| l.split(',').next().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(labels(&predicted), labels(&expected));
+
+    let damaged = home.path().join("notes.pkl");
+    std::fs::write(&damaged, "no model").unwrap();
+    assert_eq!(squall(home.path(), &["model", "inspect", damaged.to_str().unwrap()]).status.code(), Some(2));
+    assert_eq!(squall(home.path(), &["model", "inspect", "/nonexistent.pkl"]).status.code(), Some(4));
+}
+
+#[test]
+fn components_are_listed_with_their_keys() {
+    let home = tempfile::tempdir().unwrap();
+    let all = squall(home.path(), &["components"]);
+    assert!(text(&all.stdout).contains("classifier"));
+    let one = squall(home.path(), &["components", "classifier"]);
+    assert!(text(&one.stdout).contains("features"), "{}", text(&one.stdout));
+    let none = squall(home.path(), &["components", "clasifier"]);
+    assert_eq!(none.status.code(), Some(4));
+    assert!(text(&none.stderr).contains("did you mean `classifier`?"), "{}", text(&none.stderr));
+}

@@ -1,0 +1,123 @@
+//! What a classifier can emit, and what of it a model has.
+
+use std::collections::BTreeMap;
+
+use ndarray::Array2;
+use serde::Deserialize;
+use squall_core::suggest::did_you_mean;
+use squall_core::{FieldType, Result};
+use squall_model::{Classes, Model, Rows};
+
+use crate::support::at;
+
+/// One output of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum What {
+    /// The class, as the model was trained with it.
+    Label,
+    /// A probability for each class, in the model's order.
+    Proba,
+    /// The decision function: a number for each class, or a single one where there are two.
+    Decision,
+    /// Probabilities where the model has them, else the decision function.
+    Scores,
+    /// The highest probability.
+    Confidence,
+    /// The class's place in the model's order.
+    Index,
+    /// What a regressor, an outlier detection or a clustering predicts.
+    Value,
+}
+
+/// `emit`: names, or names with the fields they go to.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "expected a list such as [\"label\", \"proba\"] or a table such as { label = \"prediction\" }")]
+pub(super) enum Emit {
+    Names(Vec<String>),
+    Named(BTreeMap<String, String>),
+}
+
+impl What {
+    const ALL: [What; 7] = [What::Label, What::Proba, What::Decision, What::Scores, What::Confidence, What::Index, What::Value];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            What::Label => "label",
+            What::Proba => "proba",
+            What::Decision => "decision",
+            What::Scores => "scores",
+            What::Confidence => "confidence",
+            What::Index => "index",
+            What::Value => "value",
+        }
+    }
+
+    fn parse(key: &str, name: &str) -> Result<What> {
+        What::ALL.into_iter().find(|w| w.name() == name).ok_or_else(|| {
+            let names = What::ALL.map(What::name);
+            let hint = did_you_mean(name, names);
+            at(key, format!("`{name}` cannot be emitted{hint}; there are {}", names.join(", ")))
+        })
+    }
+
+    /// The type of its field; `Err` tells what the model has instead.
+    pub(super) fn kind(self, model: &Model, name: &str, width: Option<usize>) -> Result<FieldType, String> {
+        let lacks = |what: &str| Err(format!("model `{name}` is a {} without {what}", model.kind()));
+        match self {
+            What::Label | What::Index => match (model.classes(), self) {
+                (None, _) => lacks("classes: emit `value`"),
+                (Some(_), What::Index) => Ok(FieldType::Int),
+                (Some(Classes::Int(_)), _) => Ok(FieldType::Int),
+                (Some(Classes::Float(_)), _) => Ok(FieldType::Float),
+                (Some(Classes::Str(_)), _) => Ok(FieldType::Str),
+                (Some(Classes::Bool(_)), _) => Ok(FieldType::Bool),
+            },
+            What::Value if !model.has_predict() || model.classes().is_some() => lacks("values: emit `label`"),
+            What::Value if model.n_outputs() > 1 => Ok(FieldType::F64s(u32::try_from(model.n_outputs()).ok())),
+            What::Value => Ok(FieldType::Float),
+            What::Proba | What::Confidence if !model.has_proba() => lacks("probabilities (was it trained with them?)"),
+            What::Confidence => Ok(FieldType::Float),
+            What::Proba => Ok(FieldType::F64s(model.classes().and_then(|c| u32::try_from(c.len()).ok()))),
+            What::Scores if model.has_proba() => What::Proba.kind(model, name, width),
+            What::Decision | What::Scores if !model.has_decision() => lacks("a decision function"),
+            What::Decision | What::Scores => Ok(FieldType::F64s(decision_width(model, width))),
+        }
+    }
+}
+
+/// How many numbers the decision function has. One for two classes, one for each class or one for each pair of them
+/// otherwise: a row of zeros tells.
+fn decision_width(model: &Model, features: Option<usize>) -> Option<u32> {
+    let zeros = Array2::<f64>::zeros((1, features?));
+    let scores = model.decision_function(Rows::F64(zeros.view())).ok()?;
+    u32::try_from(scores.ncols()).ok()
+}
+
+/// What is emitted: its place in the configuration, what it is, and the field it goes to.
+pub(super) fn resolve(emit: Option<&Emit>, model: &Model) -> Result<Vec<(String, What, String)>> {
+    let default = if model.classes().is_some() { What::Label } else { What::Value };
+    let resolved: Vec<(String, What, String)> = match emit {
+        None => vec![("emit".to_owned(), default, default.name().to_owned())],
+        Some(Emit::Names(names)) => {
+            let one = |(i, name): (usize, &String)| {
+                let key = format!("emit[{i}]");
+                What::parse(&key, name).map(|what| (key, what, name.clone()))
+            };
+            names.iter().enumerate().map(one).collect::<Result<_>>()?
+        }
+        Some(Emit::Named(names)) => {
+            let one = |(what, name): (&String, &String)| {
+                let key = format!("emit.{what}");
+                What::parse(&key, what).map(|what| (key, what, name.clone()))
+            };
+            let mut named = names.iter().map(one).collect::<Result<Vec<_>>>()?;
+            // A table has no order of its own: the label first.
+            named.sort_by_key(|(_, what, _)| *what);
+            named
+        }
+    };
+    if resolved.is_empty() {
+        return Err(at("emit", "nothing would be emitted"));
+    }
+    Ok(resolved)
+}

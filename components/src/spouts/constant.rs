@@ -1,0 +1,126 @@
+//! `const`: the same row again and again.
+
+use serde::Deserialize;
+use squall_core::{Check, Context, FieldType, Next, Result, Schema, Spout, SpoutConfig, SpoutOutput, StreamDecl, Value};
+
+use crate::support::{at, schemas::number};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    value: serde_json::Value,
+    #[serde(default)]
+    tracked: bool,
+    #[serde(default)]
+    limit: Option<u64>,
+}
+
+impl SpoutConfig for Config {
+    const ABOUT: &'static str = "one row again and again, as fast as it is taken";
+    const KEYS: &'static [(&'static str, &'static str)] = &[
+        ("value", "a value for the field `value`, or a table of fields; a list of numbers is a vector"),
+        ("tracked", "emit with ids and replay what fails; false unless given"),
+        ("limit", "end after this many rows from each task; endless unless given"),
+    ];
+
+    fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
+        let (schema, _) = row(&self.value)?;
+        Ok(vec![StreamDecl::default_stream(schema)])
+    }
+
+    fn build(self, _: &Context) -> Result<Box<dyn Spout>> {
+        let (_, row) = row(&self.value)?;
+        let left = self.limit.unwrap_or(u64::MAX);
+        Ok(Box::new(Constant { row, next: 0, left, again: self.tracked.then(Vec::new) }))
+    }
+}
+
+/// The fields that a JSON value describes, and their values.
+fn row(value: &serde_json::Value) -> Result<(Schema, Vec<Value>)> {
+    let single = serde_json::Map::from_iter([("value".to_owned(), value.clone())]);
+    let mut row = Vec::new();
+    let mut fields = Vec::new();
+    for (name, value) in value.as_object().unwrap_or(&single) {
+        let value = Value::from(value.clone());
+        let (kind, value) = match value {
+            Value::Bool(_) => (FieldType::Bool, value),
+            Value::Int(_) => (FieldType::Int, value),
+            Value::Float(_) => (FieldType::Float, value),
+            Value::Str(_) => (FieldType::Str, value),
+            Value::List(ref list) => match list.iter().map(|v| number(v.as_ref())).collect::<Option<Vec<f64>>>() {
+                Some(vector) => (FieldType::F64s(Some(vector.len() as u32)), Value::F64s(vector)),
+                None => (FieldType::Any, value),
+            },
+            _ => (FieldType::Any, value),
+        };
+        fields.push((name.as_str(), kind));
+        row.push(value);
+    }
+    if row.is_empty() {
+        return Err(at("value", "a table of fields needs at least one"));
+    }
+    Ok((Schema::new(fields), row))
+}
+
+struct Constant {
+    row: Vec<Value>,
+    next: u64,
+    left: u64,
+    /// Ids of failed rows; none where rows are not tracked. All rows are alike, so an id is all there is to keep.
+    again: Option<Vec<u64>>,
+}
+
+impl Spout for Constant {
+    fn next_tuple(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next> {
+        // Borrowed once for all rows of the turn: nothing is allocated for each.
+        let row: Vec<_> = self.row.iter().map(Value::as_ref).collect();
+        while out.room() > 0 {
+            if let Some(id) = self.again.as_mut().and_then(Vec::pop) {
+                out.emit_with_id(&row[..], id)?;
+                continue;
+            }
+            if self.left == 0 {
+                return Ok(Next::End);
+            }
+            match &self.again {
+                Some(_) => out.emit_with_id(&row[..], self.next)?,
+                None => out.emit(&row[..])?,
+            }
+            self.next += 1;
+            self.left -= 1;
+        }
+        Ok(Next::More)
+    }
+
+    fn fail(&mut self, id: u64) {
+        self.again.iter_mut().for_each(|again| again.push(id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use squall_core::harness::Harness;
+
+    use super::*;
+
+    #[test]
+    fn a_table_gives_fields_and_failed_rows_come_again() {
+        let config = serde_json::json!({"value": {"n": 1, "x": [1, 2.5], "w": "a"}, "tracked": true, "limit": 3});
+        let mut spout = Harness::default().spout_config::<Config>(config).unwrap();
+        assert_eq!(spout.context().outputs[0].fields.to_string(), "n: int, x: f64[2], w: str");
+        assert_eq!(spout.run().unwrap(), Next::End);
+        spout.fail(1);
+        assert_eq!(spout.run().unwrap(), Next::End);
+        let row = vec![Value::Int(1), Value::F64s(vec![1.0, 2.5]), "a".into()];
+        assert_eq!(spout.rows("default"), [row.clone(), row.clone(), row.clone(), row]);
+        assert_eq!(spout.sent()[3].id, Some(1));
+    }
+
+    #[test]
+    fn a_single_value_is_called_value() {
+        let mut spout = Harness::default().spout_config::<Config>(serde_json::json!({"value": true})).unwrap();
+        assert_eq!(spout.next().unwrap(), Next::More);
+        assert_eq!(spout.context().outputs[0].fields.to_string(), "value: bool");
+        assert_eq!((spout.sent().len(), spout.sent()[0].id), (64, None));
+    }
+}

@@ -1,0 +1,57 @@
+//! Models: opening them, with errors as the rest of Squall has them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use squall_core::{Check, Context, Error, Result};
+use squall_model::{Domain, Model};
+
+use super::at;
+
+/// The model as the check of a topology sees it.
+pub(crate) fn check(check: &Check<'_>, name: &str) -> Result<Arc<Model>> {
+    let path = check.model(name).map_err(|e| at("model", e))?;
+    open(name, path).map_err(|e| at("model", e))
+}
+
+/// The model as a worker opens it: the map that all tasks and processes of the machine share.
+pub(crate) fn of(ctx: &Context, name: &str) -> Result<Arc<Model>> {
+    open(name, ctx.model(name)?)
+}
+
+fn open(name: &str, path: &Path) -> Result<Arc<Model>> {
+    Model::open(path).map_err(|e| {
+        let message = format!("cannot open model `{name}`");
+        match e.domain() {
+            Domain::User => Error::user(message),
+            Domain::External => Error::external(message),
+            Domain::Internal => Error::internal(message),
+        }
+        .because(e)
+    })
+}
+
+/// What a model says of rows it cannot score.
+pub(crate) fn failed(error: squall_model::Error) -> Error {
+    match error.domain() {
+        Domain::User => Error::user("cannot score"),
+        Domain::External => Error::external("cannot score"),
+        Domain::Internal => Error::internal("cannot score"),
+    }
+    .because(error)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::path::PathBuf;
+
+    /// The artefact of a shipped model, made anew in `dir`.
+    pub(crate) fn artefact(dir: &Path, name: &str) -> PathBuf {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies/models").join(format!("{name}.pkl"));
+        let out = dir.join(format!("{name}.safetensors"));
+        squall_model::import(&source, &out, &mut |_, _| {}).unwrap();
+        out
+    }
+
+    use std::path::Path;
+}

@@ -1,0 +1,528 @@
+//! Component types: their configuration, what they emit, and the visible list of them that a worker binary has.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::config_keys::{faults_of, keys_of};
+use crate::suggest::did_you_mean;
+use crate::{Bolt, Context, Error, FieldType, InputStream, Result, Spout, StreamDecl};
+
+/// A spout or a bolt.
+///
+/// ```
+/// assert_eq!(squall_core::ComponentKind::Bolt.to_string(), "bolt");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ComponentKind {
+    /// A source of tuples.
+    Spout,
+    /// A transformer of tuples.
+    Bolt,
+}
+
+impl std::fmt::Display for ComponentKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            ComponentKind::Spout => "spout",
+            ComponentKind::Bolt => "bolt",
+        })
+    }
+}
+
+/// The configuration of a bolt type: what stands under `config` in the topology, and what is made of it.
+///
+/// ```
+/// use serde::Deserialize;
+/// use squall_core::{Bolt, BoltConfig, Check, Context, FieldType, Output, Result, Schema, StreamDecl, Tuple};
+///
+/// /// Adds a suffix to every word.
+/// #[derive(Deserialize)]
+/// #[serde(deny_unknown_fields)]
+/// struct Shout { suffix: String }
+///
+/// impl BoltConfig for Shout {
+///     const ABOUT: &'static str = "adds a suffix to every word";
+///     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
+///         check.field("word", FieldType::Str)?;
+///         Ok(vec![StreamDecl::default_stream(Schema::new([("word", FieldType::Str)]))])
+///     }
+///     fn build(self, _ctx: &Context) -> Result<Box<dyn Bolt>> {
+///         Ok(Box::new(move |t: &Tuple<'_>, out: &mut Output<'_>| out.emit((format!("{}{}", t.str("word")?, self.suffix),))))
+///     }
+/// }
+/// ```
+pub trait BoltConfig: DeserializeOwned + Send + 'static {
+    /// What the bolt does, in a line.
+    const ABOUT: &'static str;
+    /// The configuration's keys and what they mean, for `squall components`.
+    const KEYS: &'static [(&'static str, &'static str)] = &[];
+
+    /// Checks the configuration against the inputs and models, without side effects, and tells the output streams; the
+    /// first is what `emit` means.
+    ///
+    /// # Errors
+    /// What is wrong, for the user; begin the message with `` `key`: `` to have it shown at that key.
+    ///
+    /// ```
+    /// use squall_core::{BoltConfig, Check, Result, StreamDecl};
+    /// fn f(config: &impl BoltConfig, check: &Check<'_>) -> Result<Vec<StreamDecl>> { config.outputs(check) }
+    /// ```
+    fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>>;
+
+    /// Makes the bolt of one task.
+    ///
+    /// # Errors
+    /// An error stops the worker's start and is shown with the component's name.
+    ///
+    /// ```
+    /// use squall_core::{Bolt, BoltConfig, Context, Result};
+    /// fn f(config: impl BoltConfig) -> Result<Box<dyn Bolt>> { config.build(&Context::default()) }
+    /// ```
+    fn build(self, ctx: &Context) -> Result<Box<dyn Bolt>>;
+
+    /// Whether its calls may block (on a disk, a server, a sleep): such a task gets a thread of its own.
+    ///
+    /// ```
+    /// fn f(config: &impl squall_core::BoltConfig) -> bool { config.blocking() }
+    /// ```
+    fn blocking(&self) -> bool {
+        false
+    }
+}
+
+/// The configuration of a spout type; as [`BoltConfig`].
+///
+/// ```
+/// use serde::Deserialize;
+/// use squall_core::{Check, Context, FieldType, Next, Result, Schema, Spout, SpoutConfig, SpoutOutput, StreamDecl};
+///
+/// #[derive(Deserialize)]
+/// #[serde(deny_unknown_fields)]
+/// struct Count { to: i64 }
+/// struct Counting { at: i64, to: i64 }
+///
+/// impl SpoutConfig for Count {
+///     const ABOUT: &'static str = "counts from 1";
+///     fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
+///         Ok(vec![StreamDecl::default_stream(Schema::new([("n", FieldType::Int)]))])
+///     }
+///     fn build(self, _: &Context) -> Result<Box<dyn Spout>> { Ok(Box::new(Counting { at: 0, to: self.to })) }
+/// }
+/// impl Spout for Counting {
+///     fn next_tuple(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next> {
+///         if self.at == self.to { return Ok(Next::End); }
+///         self.at += 1;
+///         out.emit((self.at,))?;
+///         Ok(Next::More)
+///     }
+/// }
+/// ```
+pub trait SpoutConfig: DeserializeOwned + Send + 'static {
+    /// What the spout does, in a line.
+    const ABOUT: &'static str;
+    /// The configuration's keys and what they mean, for `squall components`.
+    const KEYS: &'static [(&'static str, &'static str)] = &[];
+
+    /// Checks the configuration, without side effects, and tells the output streams.
+    ///
+    /// # Errors
+    /// As [`BoltConfig::outputs`].
+    ///
+    /// ```
+    /// use squall_core::{Check, Result, SpoutConfig, StreamDecl};
+    /// fn f(config: &impl SpoutConfig, check: &Check<'_>) -> Result<Vec<StreamDecl>> { config.outputs(check) }
+    /// ```
+    fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>>;
+
+    /// Makes the spout of one task.
+    ///
+    /// # Errors
+    /// As [`BoltConfig::build`].
+    ///
+    /// ```
+    /// use squall_core::{Context, Result, Spout, SpoutConfig};
+    /// fn f(config: impl SpoutConfig) -> Result<Box<dyn Spout>> { config.build(&Context::default()) }
+    /// ```
+    fn build(self, ctx: &Context) -> Result<Box<dyn Spout>>;
+
+    /// As [`BoltConfig::blocking`].
+    ///
+    /// ```
+    /// fn f(config: &impl squall_core::SpoutConfig) -> bool { config.blocking() }
+    /// ```
+    fn blocking(&self) -> bool {
+        false
+    }
+}
+
+/// What a configuration is checked against.
+///
+/// ```
+/// use squall_core::{Check, FieldType};
+/// let check = Check::default();
+/// assert!(check.field("pixels", FieldType::F32s(None)).is_err());
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Check<'a> {
+    /// The streams subscribed to.
+    pub inputs: &'a [InputStream],
+    /// The models of the topology by name, each as a file that can be opened now.
+    pub models: Option<&'a BTreeMap<String, PathBuf>>,
+}
+
+impl<'a> Check<'a> {
+    /// The type of a field that every input must have, of a type that `wanted` accepts.
+    ///
+    /// # Errors
+    /// There is no input, an input lacks the field, or has it with another type.
+    ///
+    /// ```
+    /// use squall_core::{Check, FieldType, Grouping, InputStream, Schema};
+    /// let input = InputStream {
+    ///     from: "a".into(), stream: "default".into(), grouping: Grouping::Shuffle,
+    ///     fields: Schema::new([("word", FieldType::Str)]),
+    /// };
+    /// let check = Check { inputs: &[input], models: None };
+    /// assert_eq!(check.field("word", FieldType::Any).unwrap(), FieldType::Str);
+    /// ```
+    pub fn field(&self, name: &str, wanted: FieldType) -> Result<FieldType> {
+        let mut found = None;
+        for input in self.inputs {
+            let Some(field) = input.fields.field(name) else {
+                let hint = did_you_mean(name, input.fields.fields().iter().map(|f| f.name.as_str()));
+                let InputStream { from, stream, fields, .. } = input;
+                return Err(Error::user(format!("`{from}` emits no field `{name}` on `{stream}` ({fields}){hint}")));
+            };
+            if !wanted.accepts(field.kind) {
+                return Err(Error::user(format!("field `{name}` of `{}` is {}, not {wanted}", input.from, field.kind)));
+            }
+            found.get_or_insert(field.kind);
+        }
+        found.ok_or_else(|| Error::user("the bolt has no input"))
+    }
+
+    /// The file of a model named in the topology.
+    ///
+    /// # Errors
+    /// The topology has no model of this name.
+    ///
+    /// ```
+    /// assert!(squall_core::Check::default().model("digits").is_err());
+    /// ```
+    pub fn model(&self, name: &str) -> Result<&'a PathBuf> {
+        let models = self.models.into_iter().flatten();
+        models.clone().find(|(n, _)| n.as_str() == name).map(|(_, path)| path).ok_or_else(|| {
+            Error::user(format!("the topology has no model `{name}`{}", did_you_mean(name, models.map(|(n, _)| n.as_str()))))
+        })
+    }
+}
+
+/// A component to be checked: the question a worker binary answers with `--check`.
+///
+/// ```
+/// use squall_core::{ComponentKind, ResolveRequest};
+/// let r = ResolveRequest { kind: ComponentKind::Spout, type_name: "file".into(), ..ResolveRequest::default() };
+/// assert!(r.inputs.is_empty());
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ResolveRequest {
+    /// A spout or a bolt.
+    pub kind: ComponentKind,
+    /// The component's type.
+    pub type_name: String,
+    /// Its configuration.
+    pub config: serde_json::Value,
+    /// The streams it subscribes to.
+    pub inputs: Vec<InputStream>,
+    /// The models of the topology.
+    pub models: BTreeMap<String, PathBuf>,
+}
+
+impl Default for ResolveRequest {
+    fn default() -> Self {
+        let config = serde_json::Value::Object(serde_json::Map::new());
+        ResolveRequest {
+            kind: ComponentKind::Bolt,
+            type_name: String::new(),
+            config,
+            inputs: Vec::new(),
+            models: BTreeMap::new(),
+        }
+    }
+}
+
+/// A component that passed its check.
+///
+/// ```
+/// assert!(squall_core::Resolved::default().outputs.is_empty());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Resolved {
+    /// Its output streams.
+    pub outputs: Vec<StreamDecl>,
+    /// Whether its tasks get threads of their own.
+    pub blocking: bool,
+}
+
+/// What is wrong with a configuration, and where.
+///
+/// ```
+/// let f = squall_core::ConfigFault { path: "emit[0]".into(), message: "unknown output".into() };
+/// assert_eq!(f.path, "emit[0]");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigFault {
+    /// The place under `config`, as `key.inner[2]`; empty for the component itself.
+    pub path: String,
+    /// What is wrong and what was expected.
+    pub message: String,
+}
+
+/// One component type as `--describe` shows it.
+///
+/// ```
+/// assert!(squall_core::Registry::default().describe().is_empty());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeInfo {
+    /// The type's name.
+    pub name: String,
+    /// A spout or a bolt.
+    pub kind: ComponentKind,
+    /// What it does.
+    pub about: String,
+    /// Its configuration's keys, each with its meaning where that is written down.
+    pub keys: Vec<(String, String)>,
+    /// Its output streams are declared in the topology (`outputs = [..]`), as it cannot know them itself: a component in
+    /// another language.
+    #[serde(default)]
+    pub outputs_in_topology: bool,
+}
+
+/// Whoever knows component types: a [`Registry`] in this process, or a custom worker binary asked through its `--check`.
+///
+/// ```
+/// use squall_core::{Catalog, Registry};
+/// assert!(Registry::default().types().unwrap().is_empty());
+/// ```
+pub trait Catalog {
+    /// All types.
+    ///
+    /// # Errors
+    /// The worker binary could not be asked.
+    ///
+    /// ```
+    /// fn f(catalog: &mut dyn squall_core::Catalog) -> usize { catalog.types().unwrap().len() }
+    /// ```
+    fn types(&mut self) -> Result<Vec<TypeInfo>>;
+
+    /// Checks one component and tells its output streams.
+    ///
+    /// # Errors
+    /// The outer error: the worker binary could not be asked; the inner: all that is wrong with the configuration.
+    ///
+    /// ```
+    /// use squall_core::{Catalog, ConfigFault, ResolveRequest, Resolved, Result};
+    /// fn f(catalog: &mut dyn Catalog, r: &ResolveRequest) -> Result<Result<Resolved, Vec<ConfigFault>>> { catalog.resolve(r) }
+    /// ```
+    fn resolve(&mut self, request: &ResolveRequest) -> Result<Result<Resolved, Vec<ConfigFault>>>;
+}
+
+type Faults = Vec<ConfigFault>;
+
+enum Build {
+    Bolt(fn(&serde_json::Value, &Context) -> Result<Box<dyn Bolt>>),
+    Spout(fn(&serde_json::Value, &Context) -> Result<Box<dyn Spout>>),
+}
+
+struct Entry {
+    about: &'static str,
+    keys: Option<&'static [&'static str]>,
+    meanings: &'static [(&'static str, &'static str)],
+    resolve: fn(&serde_json::Value, &Check<'_>) -> Result<Resolved, Faults>,
+    build: Build,
+}
+
+/// The component types of a worker binary: an explicit list, made by its `main`.
+///
+/// ```
+/// use squall_core::{Bolt, BoltConfig, Check, Context, Output, Registry, Result, StreamDecl, Tuple};
+/// #[derive(serde::Deserialize)]
+/// #[serde(deny_unknown_fields)]
+/// struct Swallow {}
+/// impl BoltConfig for Swallow {
+///     const ABOUT: &'static str = "swallows everything";
+///     fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> { Ok(vec![]) }
+///     fn build(self, _: &Context) -> Result<Box<dyn Bolt>> {
+///         Ok(Box::new(|_: &Tuple<'_>, _: &mut Output<'_>| Ok(())))
+///     }
+/// }
+/// let mut registry = Registry::default();
+/// registry.bolt::<Swallow>("swallow");
+/// assert_eq!(registry.describe()[0].name, "swallow");
+/// ```
+#[derive(Default)]
+pub struct Registry {
+    types: BTreeMap<&'static str, Entry>,
+}
+
+impl Registry {
+    /// Lists a bolt type under a name; a name listed before is replaced.
+    ///
+    /// ```
+    /// fn f<C: squall_core::BoltConfig>(r: &mut squall_core::Registry) { r.bolt::<C>("mine"); }
+    /// ```
+    pub fn bolt<C: BoltConfig>(&mut self, name: &'static str) -> &mut Self {
+        let build: fn(&serde_json::Value, &Context) -> Result<Box<dyn Bolt>> = |config, ctx| parse::<C>(config)?.build(ctx);
+        let resolve = |config: &serde_json::Value, check: &Check<'_>| {
+            let config: C = faults_of(config)?;
+            let blocking = config.blocking();
+            config.outputs(check).map(|outputs| Resolved { outputs, blocking }).map_err(fault)
+        };
+        let entry = Entry { about: C::ABOUT, keys: keys_of::<C>(), meanings: C::KEYS, resolve, build: Build::Bolt(build) };
+        self.types.insert(name, entry);
+        self
+    }
+
+    /// Lists a spout type under a name; a name listed before is replaced.
+    ///
+    /// ```
+    /// fn f<C: squall_core::SpoutConfig>(r: &mut squall_core::Registry) { r.spout::<C>("mine"); }
+    /// ```
+    pub fn spout<C: SpoutConfig>(&mut self, name: &'static str) -> &mut Self {
+        let build: fn(&serde_json::Value, &Context) -> Result<Box<dyn Spout>> = |config, ctx| parse::<C>(config)?.build(ctx);
+        let resolve = |config: &serde_json::Value, check: &Check<'_>| {
+            let config: C = faults_of(config)?;
+            let blocking = config.blocking();
+            config.outputs(check).map(|outputs| Resolved { outputs, blocking }).map_err(fault)
+        };
+        let entry = Entry { about: C::ABOUT, keys: keys_of::<C>(), meanings: C::KEYS, resolve, build: Build::Spout(build) };
+        self.types.insert(name, entry);
+        self
+    }
+
+    /// All types by name.
+    ///
+    /// ```
+    /// assert!(squall_core::Registry::default().describe().is_empty());
+    /// ```
+    pub fn describe(&self) -> Vec<TypeInfo> {
+        let meaning = |e: &Entry, key: &str| {
+            e.meanings.iter().find(|(k, _)| *k == key).map_or(String::new(), |(_, text)| (*text).to_owned())
+        };
+        self.types
+            .iter()
+            .map(|(name, e)| TypeInfo {
+                name: (*name).to_owned(),
+                kind: e.kind(),
+                about: e.about.to_owned(),
+                keys: e.keys.unwrap_or(&[]).iter().map(|key| ((*key).to_owned(), meaning(e, key))).collect(),
+                outputs_in_topology: false,
+            })
+            .collect()
+    }
+
+    /// Checks one component and tells its output streams.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    ///
+    /// ```
+    /// use squall_core::{Check, ComponentKind, Registry};
+    /// let faults = Registry::default().check(ComponentKind::Bolt, "nope", &serde_json::json!({}), &Check::default());
+    /// assert_eq!(faults.unwrap_err()[0].message, "unknown bolt type `nope`");
+    /// ```
+    pub fn check(
+        &self,
+        kind: ComponentKind,
+        name: &str,
+        config: &serde_json::Value,
+        check: &Check<'_>,
+    ) -> Result<Resolved, Vec<ConfigFault>> {
+        match self.entry(name, kind) {
+            Ok(entry) => (entry.resolve)(config, check),
+            Err(error) => Err(vec![ConfigFault { path: String::new(), message: error.to_string() }]),
+        }
+    }
+
+    /// Makes the bolt of one task.
+    ///
+    /// # Errors
+    /// No such bolt type, a configuration that does not fit, or the type's own refusal.
+    ///
+    /// ```
+    /// use squall_core::{Context, Registry};
+    /// assert!(Registry::default().build_bolt("nope", &serde_json::json!({}), &Context::default()).is_err());
+    /// ```
+    pub fn build_bolt(&self, name: &str, config: &serde_json::Value, ctx: &Context) -> Result<Box<dyn Bolt>> {
+        match self.entry(name, ComponentKind::Bolt)?.build {
+            Build::Bolt(build) => build(config, ctx),
+            Build::Spout(_) => Err(Error::internal("a spout's entry in the place of a bolt's")),
+        }
+    }
+
+    /// Makes the spout of one task.
+    ///
+    /// # Errors
+    /// As [`Registry::build_bolt`].
+    ///
+    /// ```
+    /// use squall_core::{Context, Registry};
+    /// assert!(Registry::default().build_spout("nope", &serde_json::json!({}), &Context::default()).is_err());
+    /// ```
+    pub fn build_spout(&self, name: &str, config: &serde_json::Value, ctx: &Context) -> Result<Box<dyn Spout>> {
+        match self.entry(name, ComponentKind::Spout)?.build {
+            Build::Spout(build) => build(config, ctx),
+            Build::Bolt(_) => Err(Error::internal("a bolt's entry in the place of a spout's")),
+        }
+    }
+
+    fn entry(&self, name: &str, kind: ComponentKind) -> Result<&Entry> {
+        match self.types.get(name) {
+            Some(entry) if entry.kind() == kind => Ok(entry),
+            Some(entry) => Err(Error::user(format!("`{name}` is a {} type, not a {kind} type", entry.kind()))),
+            None => {
+                let names = self.types.iter().filter(|(_, e)| e.kind() == kind).map(|(name, _)| *name);
+                Err(Error::user(format!("unknown {kind} type `{name}`{}", did_you_mean(name, names))))
+            }
+        }
+    }
+}
+
+impl Catalog for Registry {
+    fn types(&mut self) -> Result<Vec<TypeInfo>> {
+        Ok(self.describe())
+    }
+
+    fn resolve(&mut self, request: &ResolveRequest) -> Result<Result<Resolved, Faults>> {
+        let check = Check { inputs: &request.inputs, models: Some(&request.models) };
+        Ok(self.check(request.kind, &request.type_name, &request.config, &check))
+    }
+}
+
+impl Entry {
+    fn kind(&self) -> ComponentKind {
+        match self.build {
+            Build::Bolt(_) => ComponentKind::Bolt,
+            Build::Spout(_) => ComponentKind::Spout,
+        }
+    }
+}
+
+fn parse<C: DeserializeOwned>(config: &serde_json::Value) -> Result<C> {
+    serde_path_to_error::deserialize(config).map_err(|e| Error::user(format!("config.{}: {}", e.path(), e.inner())))
+}
+
+/// A message that begins with `` `key`: `` is shown at that key.
+fn fault(error: Error) -> Faults {
+    let message = error.to_string();
+    let placed = message.strip_prefix('`').and_then(|rest| rest.split_once("`: "));
+    vec![match placed {
+        Some((path, rest)) => ConfigFault { path: path.to_owned(), message: rest.to_owned() },
+        None => ConfigFault { path: String::new(), message },
+    }]
+}

@@ -1,0 +1,11 @@
+//! What the daemons say to each other over HTTP: JSON bodies. `docs/api.md` tells the paths.
+
+mod cluster;
+mod door;
+mod supervisor;
+mod worker;
+
+pub use cluster::*;
+pub use door::*;
+pub use supervisor::*;
+pub use worker::*;

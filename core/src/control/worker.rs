@@ -1,0 +1,236 @@
+//! Between a worker and the supervisor that started it. The worker asks; the supervisor never calls a worker.
+//!
+//! | call | body | answer |
+//! |---|---|---|
+//! | `POST /v1/workers/{topology}/{worker}/hello` | [`Hello`] | 204 |
+//! | `GET /v1/workers/{topology}/{worker}/orders?incarnation=N&after=R&wait_ms=T` | | [`Orders`] newer than revision R, or 204 after T ms |
+//! | `POST /v1/workers/{topology}/{worker}/report` | [`Report`] | 204 |
+//!
+//! Each with the header `authorization: Bearer TOKEN`. A worker whose incarnation is not the one its supervisor wants
+//! gets 410 and stops.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Histogram;
+
+/// What a worker process is started with: `WORKER --run FILE` with this as JSON in FILE, mode 0600.
+///
+/// ```
+/// fn f(text: &str) -> serde_json::Result<squall_core::control::Launch> { serde_json::from_str(text) }
+/// assert!(f("{}").is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Launch {
+    /// The supervisor's address, `http://127.0.0.1:PORT`.
+    pub supervisor: String,
+    /// For every call, and for HELLO on links: one token for the cluster.
+    pub token: String,
+    /// The topology's id (name-number), unique for ever.
+    pub topology: String,
+    /// The worker's place among the topology's workers, from 0.
+    pub worker: u32,
+    /// Which start of this worker this is: unix time in nanoseconds, so unique, and larger is newer.
+    pub incarnation: u64,
+    /// The file with the [`Plan`](crate::Plan).
+    pub plan: PathBuf,
+    /// Model artefacts on this machine by their names in the topology.
+    pub models: BTreeMap<String, PathBuf>,
+    /// A directory of the topology on this machine that outlives workers.
+    pub state_dir: PathBuf,
+    /// The log file, rotated by the worker; stdout and stderr go there by the supervisor's hand.
+    pub log_file: PathBuf,
+    /// How many threads run tasks.
+    pub threads: u32,
+    /// The address to bind the data socket to; the port is chosen by the system.
+    pub bind: String,
+}
+
+/// A worker is up and listening.
+///
+/// ```
+/// let h = squall_core::control::Hello { incarnation: 1, pid: 2, endpoint: "tcp://127.0.0.1:4000".into() };
+/// assert_eq!(h.pid, 2);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The incarnation it was launched with.
+    pub incarnation: u64,
+    /// Its process id.
+    pub pid: u32,
+    /// Where other workers reach it.
+    pub endpoint: String,
+}
+
+/// What a worker is to do, until newer orders.
+///
+/// ```
+/// use squall_core::control::{Orders, RunState};
+/// let o = Orders { revision: 1, epoch: 1, state: RunState::Active, workers: vec![] };
+/// assert_eq!(o.state, RunState::Active);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Orders {
+    /// Grows with every change; what the worker asks with.
+    pub revision: u64,
+    /// The assignment's epoch; grows when tasks move.
+    pub epoch: u64,
+    /// Whether spouts emit.
+    pub state: RunState,
+    /// All workers of the topology, this one included, by index.
+    pub workers: Vec<Peer>,
+}
+
+/// Whether a topology's spouts emit.
+///
+/// ```
+/// assert_ne!(squall_core::control::RunState::Active, squall_core::control::RunState::Inactive);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// They emit.
+    Active,
+    /// They pause; what is under way is finished.
+    Inactive,
+    /// They pause, and the worker stops in good order when it has nothing left to do, or when told by SIGTERM.
+    Stopping,
+}
+
+/// A worker of a topology as the others see it.
+///
+/// ```
+/// let p = squall_core::control::Peer { index: 0, tasks: vec![1, 2], endpoint: None, incarnation: 0 };
+/// assert!(p.endpoint.is_none());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Its place among the workers.
+    pub index: u32,
+    /// Its tasks.
+    pub tasks: Vec<u32>,
+    /// Where it listens; none while it is not up.
+    pub endpoint: Option<String>,
+    /// Its incarnation; 0 while it is not up.
+    pub incarnation: u64,
+}
+
+/// How a worker is, once a second and at every change of phase. Counters are totals since the incarnation began.
+///
+/// ```
+/// use squall_core::control::{Phase, Report};
+/// assert_eq!(Report::default().phase, Phase::Starting);
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// The incarnation it was launched with.
+    pub incarnation: u64,
+    /// The epoch of the orders it follows.
+    pub epoch: u64,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Something changed or is about to: nimbus should see this report at once, not with the next heartbeat.
+    #[serde(default)]
+    pub urgent: bool,
+    /// Its tasks.
+    pub tasks: Vec<TaskReport>,
+    /// What went wrong since the last report; the newest of each component, with how often.
+    pub errors: Vec<ErrorReport>,
+    /// Frames and handshakes that were ignored because they did not fit.
+    pub ignored_frames: u64,
+    /// Bytes received and sent over links.
+    pub link_bytes: (u64, u64),
+}
+
+/// Where a worker stands.
+///
+/// ```
+/// assert_eq!(squall_core::control::Phase::default(), squall_core::control::Phase::Starting);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Building and preparing components.
+    #[default]
+    Starting,
+    /// Waiting for links to all other workers.
+    Connecting,
+    /// Running.
+    Running,
+    /// Spouts pause and nothing is under way in this worker.
+    Drained,
+    /// Every spout task here said it will never emit again, and none of its trees is under way.
+    Finished,
+    /// A component could not be built or prepared; the process is about to exit.
+    Failed,
+}
+
+/// One task's numbers.
+///
+/// ```
+/// let t = squall_core::control::TaskReport { task: 3, emitted: 10, ..Default::default() };
+/// assert_eq!(t.executed, 0);
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TaskReport {
+    /// The task.
+    pub task: u32,
+    /// Tuples emitted, whatever the number of receivers.
+    pub emitted: u64,
+    /// Tuples delivered: one for each receiving task.
+    pub transferred: u64,
+    /// Tuples taken in.
+    pub executed: u64,
+    /// Bolts: tuples acked. Spouts: trees done.
+    pub acked: u64,
+    /// Bolts: tuples failed. Spouts: trees failed.
+    pub failed: u64,
+    /// Emitted by stream; only for components with more than one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub streams: BTreeMap<String, u64>,
+    /// Taken in, by (component, stream).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<(String, String, u64)>,
+    /// Nanoseconds spent in the component's own code.
+    pub busy_ns: u64,
+    /// Nanoseconds it could not run because those it feeds were full.
+    pub blocked_ns: u64,
+    /// Tuples waiting for it now.
+    pub queued: u64,
+    /// Spouts: trees under way now.
+    pub pending: u64,
+    /// Spouts: it said it will never emit again.
+    pub ended: bool,
+    /// Nanoseconds in `execute` a tuple.
+    #[serde(skip_serializing_if = "Histogram::is_empty")]
+    pub execute: Histogram,
+    /// Spouts: nanoseconds from emit to ack of the whole tree.
+    #[serde(skip_serializing_if = "Histogram::is_empty")]
+    pub complete: Histogram,
+    /// The component's own counters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub counters: Vec<(String, u64)>,
+}
+
+/// Something went wrong in a component.
+///
+/// ```
+/// let e = squall_core::control::ErrorReport { component: "parse".into(), task: 2, message: "bad row".into(), count: 3, panic: false };
+/// assert_eq!(e.count, 3);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorReport {
+    /// The component.
+    pub component: String,
+    /// The task.
+    pub task: u32,
+    /// The newest message.
+    pub message: String,
+    /// How often since the last report.
+    pub count: u64,
+    /// Whether it was a panic.
+    pub panic: bool,
+}

@@ -1,0 +1,115 @@
+//! Collects the arrays of a model while it is imported.
+
+use ndarray::ArrayD;
+
+use super::Node;
+use crate::Error;
+
+/// The elements of one tensor.
+#[derive(Debug)]
+pub(crate) enum Data {
+    F64(Vec<f64>),
+    I64(Vec<i64>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Tensor {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) data: Data,
+}
+
+impl Tensor {
+    pub(crate) fn dtype(&self) -> &'static str {
+        match self.data {
+            Data::F64(_) => "F64",
+            Data::I64(_) => "I64",
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match &self.data {
+            Data::F64(v) => bytemuck::cast_slice(v),
+            Data::I64(v) => bytemuck::cast_slice(v),
+        }
+    }
+}
+
+/// Tensors so far, and what was noteworthy.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    pub(crate) tensors: Vec<Tensor>,
+    pub(crate) warnings: Vec<String>,
+    /// Bytes that may still be added. A small hostile file can name one large array many times.
+    left: usize,
+    depth: usize,
+}
+
+impl Builder {
+    /// A builder for a source of `source` bytes.
+    pub(crate) fn new(source: usize) -> Builder {
+        Builder {
+            tensors: Vec::new(),
+            warnings: Vec::new(),
+            left: source.saturating_mul(16).saturating_add(64 << 20),
+            depth: 0,
+        }
+    }
+
+    /// Stores `array` as the `role` of `node`.
+    pub(crate) fn f64(&mut self, node: &mut Node, role: &str, array: ArrayD<f64>) -> Result<(), Error> {
+        let shape = array.shape().to_vec();
+        let data = match array.as_standard_layout().into_owned().into_raw_vec_and_offset() {
+            (data, None | Some(0)) => data,
+            _ => return Err(Error::Internal("an array with an offset".into())),
+        };
+        self.put(node, role, shape, Data::F64(data))
+    }
+
+    pub(crate) fn vec(&mut self, node: &mut Node, role: &str, data: Vec<f64>) -> Result<(), Error> {
+        self.put(node, role, vec![data.len()], Data::F64(data))
+    }
+
+    pub(crate) fn i64(&mut self, node: &mut Node, role: &str, data: Vec<i64>) -> Result<(), Error> {
+        self.put(node, role, vec![data.len()], Data::I64(data))
+    }
+
+    fn put(&mut self, node: &mut Node, role: &str, shape: Vec<usize>, data: Data) -> Result<(), Error> {
+        let name = format!("{}.{}.{role}", self.tensors.len(), node.op);
+        let tensor = Tensor { name: name.clone(), shape, data };
+        self.spend(tensor.bytes().len() + 256)?;
+        node.tensors.insert(role.to_owned(), name);
+        self.tensors.push(tensor);
+        Ok(())
+    }
+
+    /// Accounts for a part of the model, be it array or estimator.
+    pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), Error> {
+        match self.left.checked_sub(bytes) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => Err(Error::damaged(0, "the model is far larger than its file")),
+        }
+    }
+
+    /// Imports something one level down.
+    pub(crate) fn deeper<T>(&mut self, work: impl FnOnce(&mut Builder) -> Result<T, Error>) -> Result<T, Error> {
+        if self.depth >= super::MAX_DEPTH {
+            return Err(Error::damaged(0, format!("estimators nested more than {} deep", super::MAX_DEPTH)));
+        }
+        self.spend(1024)?;
+        self.depth += 1;
+        let done = work(self);
+        self.depth -= 1;
+        done
+    }
+
+    pub(crate) fn warn(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        if self.warnings.len() < 100 && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+}

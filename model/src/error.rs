@@ -1,0 +1,172 @@
+//! What can go wrong, whose fault it is, and what to do about it.
+
+use std::path::{Path, PathBuf};
+
+/// Whom an [`Error`] concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Domain {
+    /// The file or the rows are at fault: trying again does not help, changing them does.
+    User,
+    /// The file system or the machine is: trying again may help.
+    External,
+    /// A bug of ours.
+    Internal,
+}
+
+/// A failed import, opening or scoring.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused something.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io {
+        /// What was tried: "read", "map", …
+        action: &'static str,
+        /// The file it was tried on.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The file is of no known model format.
+    #[error("not a model file squall can import: {what}; give a scikit-learn pickle or joblib file")]
+    Format {
+        /// What its first bytes look like.
+        what: String,
+    },
+    /// The source file ends too early.
+    #[error("the file is cut off: {what} at byte {offset} needs {needed} bytes, {left} are left; copy or write it again")]
+    Truncated {
+        /// Where the unfinished item begins.
+        offset: u64,
+        /// What the item is.
+        what: String,
+        /// How many bytes it claims.
+        needed: u64,
+        /// How many remain.
+        left: u64,
+    },
+    /// The source file breaks the rules of its format.
+    #[error("damaged or hostile file, at byte {offset}: {what}; write the model again")]
+    Damaged {
+        /// Where it was noticed.
+        offset: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// A pickle names a class or function that is not on the list.
+    #[error(
+        "the pickle refers to `{name}` (byte {offset}), which is not on the list of known classes; \
+         squall reads models as data and runs no code from them: leave it out of the pipeline, or do its work in a bolt"
+    )]
+    UnknownClass {
+        /// `module.name` as the pickle gives it.
+        name: String,
+        /// Where.
+        offset: u64,
+    },
+    /// A pickle calls something that is not on the list.
+    #[error(
+        "the pickle calls `{name}` (byte {offset}), which is not on the list of known constructors; \
+         squall reads models as data and runs no code from them"
+    )]
+    UnknownCall {
+        /// `module.name` as the pickle gives it.
+        name: String,
+        /// Where.
+        offset: u64,
+    },
+    /// A class that is known to exist, or an option of one, that cannot be scored here.
+    #[error("cannot import `{class}`: {what}")]
+    Unsupported {
+        /// The estimator.
+        class: String,
+        /// What about it, and what to do instead.
+        what: String,
+    },
+    /// An estimator lacks a fitted attribute, or it has an unexpected shape or type.
+    #[error("`{class}`: attribute `{attribute}` {what}")]
+    Attribute {
+        /// The estimator.
+        class: String,
+        /// The attribute.
+        attribute: String,
+        /// What is wrong with it, and what to do.
+        what: String,
+    },
+    /// The file to open is no artefact of ours, or a damaged one.
+    #[error("`{}` is not a usable model artefact: {what}; make it again with `squall model import`", path.display())]
+    Artefact {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The rows are too wide or too narrow.
+    #[error("the model expects {expected} features, the row has {found}; check the `features` of the bolt")]
+    Width {
+        /// What the model was trained on.
+        expected: usize,
+        /// What came.
+        found: usize,
+    },
+    /// A row holds a value the model cannot take.
+    #[error("row {row}, feature {column} is {value}; the model takes finite numbers only: impute or drop such rows before")]
+    NotFinite {
+        /// Index of the row in the batch.
+        row: usize,
+        /// Index of the feature.
+        column: usize,
+        /// The value.
+        value: f64,
+    },
+    /// A row holds a value outside what the model accepts.
+    #[error("row {row}, feature {column}: {what}")]
+    Value {
+        /// Index of the row in the batch.
+        row: usize,
+        /// Index of the feature.
+        column: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The model has no such method.
+    #[error("the model ({class}) has no {method}; it has: {has}")]
+    NoMethod {
+        /// The estimator at the end of the pipeline.
+        class: String,
+        /// What was asked for.
+        method: &'static str,
+        /// What it offers.
+        has: String,
+    },
+    /// Something that cannot be.
+    #[error("bug in squall-model: {0}; please report it")]
+    Internal(String),
+}
+
+impl Error {
+    /// Whose fault it is, and so whether trying again can help.
+    pub fn domain(&self) -> Domain {
+        match self {
+            Error::Io { .. } => Domain::External,
+            Error::Internal(_) => Domain::Internal,
+            _ => Domain::User,
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
+        Error::Io { action, path: path.to_path_buf(), source }
+    }
+
+    pub(crate) fn damaged(offset: usize, what: impl Into<String>) -> Error {
+        Error::Damaged { offset: offset as u64, what: what.into() }
+    }
+
+    pub(crate) fn unsupported(class: &str, what: impl Into<String>) -> Error {
+        Error::Unsupported { class: class.to_owned(), what: what.into() }
+    }
+
+    pub(crate) fn attribute(class: &str, attribute: &str, what: impl Into<String>) -> Error {
+        Error::Attribute { class: class.to_owned(), attribute: attribute.to_owned(), what: what.into() }
+    }
+}

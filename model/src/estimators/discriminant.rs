@@ -1,0 +1,206 @@
+//! Discriminant analysis: linear (a linear classifier that is a projection, too) and quadratic.
+
+use ndarray::{Array2, ArrayView2, Axis};
+
+use super::{Estimator, Family, Methods, Outline, Scorer, linear, math};
+use crate::artefact::{Builder, Child, Node, Store, View};
+use crate::import::Obj;
+use crate::{Classes, Error, Kind};
+
+pub(crate) const LINEAR: Family =
+    Family { op: "lda", classes: &["LinearDiscriminantAnalysis"], import: import_linear, load: load_linear };
+
+pub(crate) const QUADRATIC: Family =
+    Family { op: "qda", classes: &["QuadraticDiscriminantAnalysis"], import: import_quadratic, load: load_quadratic };
+
+struct Linear {
+    classifier: Scorer,
+    /// Outputs by features, and the projected mean.
+    projection: Option<(View<f64>, View<f64>)>,
+}
+
+fn import_linear(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
+    let mut node = Node::new(LINEAR.op, object.class());
+    let classifier = builder.deeper(|builder| (linear::CLASSIFIER.import)(object, builder))?;
+    // The solver "lsqr" projects nothing.
+    if object.some("scalings_").is_some() {
+        let scalings = object.matrix("scalings_")?;
+        let outputs = object.size("_max_components")?.min(scalings.ncols());
+        let projection = scalings.slice(ndarray::s![.., ..outputs]).t().as_standard_layout().into_owned();
+        let offset = match object.some("xbar_") {
+            Some(_) => {
+                let mean = object.vector("xbar_")?;
+                if mean.len() != projection.ncols() {
+                    return Err(object.wrong("xbar_", "does not fit `scalings_`"));
+                }
+                projection.dot(&ndarray::Array1::from(mean)).to_vec()
+            }
+            None => vec![0.0; outputs],
+        };
+        builder.f64(&mut node, "projection", projection.into_dyn())?;
+        builder.vec(&mut node, "offset", offset)?;
+    }
+    node.children.push(Child { name: "classifier".into(), node: classifier });
+    Ok(node)
+}
+
+fn load_linear(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
+    let child = node.children.first().filter(|c| c.node.op == linear::CLASSIFIER.op);
+    let classifier = super::load(&child.ok_or_else(|| node.broken("its classifier is missing"))?.node, store)?;
+    let width = classifier.outline().n_features.unwrap_or(0);
+    let projection = match node.tensors.contains_key("projection") {
+        false => None,
+        true => {
+            let offset = store.f64(node, "offset")?;
+            let projection = store.f64(node, "projection")?.expect(node, "projection", &[offset.len(), width])?;
+            Some((projection, offset))
+        }
+    };
+    Ok(Box::new(Linear { classifier, projection }))
+}
+
+impl Estimator for Linear {
+    fn outline(&self) -> Outline {
+        let mut outline = *self.classifier.outline();
+        outline.methods.transform = self.projection.is_some();
+        outline
+    }
+
+    fn classes(&self) -> Option<&Classes> {
+        self.classifier.classes()
+    }
+
+    fn indices(&self, x: ArrayView2<'_, f64>, out: &mut Vec<u32>) -> Result<(), Error> {
+        self.classifier.indices(x, out)
+    }
+
+    fn decision(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
+        self.classifier.decision(x)
+    }
+
+    fn proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
+        self.classifier.proba(x)
+    }
+
+    fn transform(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
+        match &self.projection {
+            Some((projection, offset)) => Ok(math::product(x, projection.matrix()?) - offset.vector()),
+            None => super::unannounced(),
+        }
+    }
+}
+
+struct Quadratic {
+    /// Classes by features.
+    means: View<f64>,
+    /// Per class: outputs by features, whitening the class.
+    whiten: Vec<View<f64>>,
+    /// Logarithm of prior and volume, per class.
+    constant: View<f64>,
+    n_features: usize,
+    classes: Classes,
+}
+
+fn import_quadratic(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
+    let mut node = Node::new(QUADRATIC.op, object.class());
+    let classes = object.classes()?;
+    let means = object.matrix("means_")?;
+    let (rotations, scalings) = (object.list("rotations_")?, object.list("scalings_")?);
+    let priors = object.vector("priors_")?;
+    let n = classes.len();
+    if [means.nrows(), rotations.len(), scalings.len(), priors.len()].iter().any(|m| *m != n) {
+        return Err(object.wrong("rotations_", "does not fit the classes"));
+    }
+    let mut constant = Vec::new();
+    for (i, ((rotation, scaling), prior)) in rotations.iter().zip(&scalings).zip(&priors).enumerate() {
+        let wrong = || object.wrong("rotations_", "holds arrays that do not fit");
+        let (rotation, scaling) = (rotation.floats().ok_or_else(wrong)?, scaling.floats().ok_or_else(wrong)?);
+        let rotation = rotation.into_dimensionality::<ndarray::Ix2>().map_err(|_| wrong())?;
+        let scaling: Vec<f64> = scaling.iter().copied().collect();
+        if rotation.dim() != (means.ncols(), scaling.len()) {
+            return Err(wrong());
+        }
+        let mut whiten = rotation.reversed_axes().as_standard_layout().into_owned();
+        for (mut row, scale) in whiten.axis_iter_mut(Axis(0)).zip(&scaling) {
+            row *= scale.powf(-0.5);
+        }
+        builder.f64(&mut node, &format!("whiten.{i}"), whiten.into_dyn())?;
+        constant.push(prior.ln() - 0.5 * scaling.iter().map(|s| s.ln()).sum::<f64>());
+    }
+    node.n_features = Some(means.ncols());
+    builder.f64(&mut node, "means", means.into_dyn())?;
+    builder.vec(&mut node, "constant", constant)?;
+    node.set_classes(classes);
+    Ok(node)
+}
+
+fn load_quadratic(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
+    let classes = node.need_classes()?;
+    let n_features = node.n_features.ok_or_else(|| node.broken("its number of features is missing"))?;
+    if classes.len() < 2 {
+        return Err(node.broken("it has fewer than two classes"));
+    }
+    let mut whiten = Vec::new();
+    for i in 0..classes.len() {
+        let view = store.f64(node, &format!("whiten.{i}"))?;
+        let rows = view.shape().first().copied().unwrap_or(0);
+        whiten.push(view.expect(node, "whiten", &[rows, n_features])?);
+    }
+    Ok(Box::new(Quadratic {
+        means: store.f64(node, "means")?.expect(node, "means", &[classes.len(), n_features])?,
+        constant: store.f64(node, "constant")?.expect(node, "constant", &[classes.len()])?,
+        whiten,
+        n_features,
+        classes,
+    }))
+}
+
+impl Quadratic {
+    fn likelihood(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
+        let mut out = Array2::zeros((x.nrows(), self.classes.len()));
+        let means = self.means.matrix()?;
+        for (class, whiten) in self.whiten.iter().enumerate() {
+            let centred = &x - &means.row(class);
+            let white = math::product(centred.view(), whiten.matrix()?);
+            for (row, out) in white.outer_iter().zip(out.column_mut(class)) {
+                *out = self.constant.slice()[class] - 0.5 * row.iter().map(|v| v * v).sum::<f64>();
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl Estimator for Quadratic {
+    fn outline(&self) -> Outline {
+        Outline {
+            kind: Kind::Classifier,
+            n_features: Some(self.n_features),
+            n_outputs: self.classes.len(),
+            methods: Methods { predict: true, proba: true, decision: true, transform: false },
+            takes_nan: false,
+        }
+    }
+
+    fn classes(&self) -> Option<&Classes> {
+        Some(&self.classes)
+    }
+
+    fn indices(&self, x: ArrayView2<'_, f64>, out: &mut Vec<u32>) -> Result<(), Error> {
+        out.extend(self.likelihood(x)?.outer_iter().map(math::argmax));
+        Ok(())
+    }
+
+    fn decision(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
+        let scores = self.likelihood(x)?;
+        Ok(match scores.ncols() {
+            2 => Array2::from_shape_fn((x.nrows(), 1), |(i, _)| scores[[i, 1]] - scores[[i, 0]]),
+            _ => scores,
+        })
+    }
+
+    fn proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
+        let mut scores = self.likelihood(x)?;
+        math::softmax_rows(&mut scores);
+        Ok(scores)
+    }
+}

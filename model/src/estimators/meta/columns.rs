@@ -1,0 +1,200 @@
+//! Transformers side by side: `ColumnTransformer` over chosen columns, `FeatureUnion` over all.
+
+use ndarray::{Array2, ArrayView2, s};
+
+use super::super::{Estimator, Family, Methods, Outline, Scorer, identity, n_features};
+use crate::artefact::{Builder, Child, Node, Store};
+use crate::import::{Obj, Val};
+use crate::{Error, Kind};
+
+pub(crate) const COLUMNS: Family = Family { op: "columns", classes: &["ColumnTransformer"], import: import_columns, load };
+
+pub(crate) const UNION: Family = Family { op: "union", classes: &["FeatureUnion"], import: import_union, load };
+
+/// A slice of columns is a few bytes in the file and a list here.
+const MAX_WIDTH: usize = 1 << 22;
+
+struct Part {
+    columns: Option<Vec<usize>>,
+    weight: f64,
+    width: usize,
+    transformer: Scorer,
+}
+
+struct SideBySide {
+    n_features: Option<usize>,
+    parts: Vec<Part>,
+}
+
+fn import_columns(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
+    let mut node = Node::new(COLUMNS.op, object.class());
+    let width = n_features(object)?;
+    if width > MAX_WIDTH {
+        return Err(object.wrong("n_features_in_", "is out of bounds"));
+    }
+    node.n_features = Some(width);
+    for entry in object.list("transformers_")? {
+        let Some([name, transformer, columns]) = entry.list().and_then(|l| <[Val<'_>; 3]>::try_from(l).ok()) else {
+            return Err(object.wrong("transformers_", "holds something that is no (name, transformer, columns)"));
+        };
+        let name = name.text().unwrap_or_default();
+        if transformer.text().is_some_and(|t| t == "drop") {
+            continue;
+        }
+        let columns = chosen(object, &name, &columns, width).ok_or_else(|| {
+            object.wrong("transformers_", format!("chooses the columns of `{name}` in a way that is not known"))
+        })?;
+        if columns.is_empty() {
+            continue;
+        }
+        let weight = weight(object, &name);
+        add(builder, &mut node, &name, &transformer, Some(columns), weight)?;
+    }
+    Ok(node)
+}
+
+fn import_union(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
+    let mut node = Node::new(UNION.op, object.class());
+    for entry in object.list("transformer_list")? {
+        let Some([name, transformer]) = entry.list().and_then(|l| <[Val<'_>; 2]>::try_from(l).ok()) else {
+            return Err(object.wrong("transformer_list", "holds something that is no (name, transformer)"));
+        };
+        let name = name.text().unwrap_or_default();
+        if transformer.is_none() || transformer.text().is_some_and(|t| t == "drop") {
+            continue;
+        }
+        let weight = weight(object, &name);
+        add(builder, &mut node, &name, &transformer, None, weight)?;
+    }
+    Ok(node)
+}
+
+fn weight(object: &Obj<'_>, name: &str) -> f64 {
+    object.some("transformer_weights").and_then(|w| w.entry(name)).and_then(|w| w.float()).unwrap_or(1.0)
+}
+
+fn add(
+    builder: &mut Builder,
+    node: &mut Node,
+    name: &str,
+    transformer: &Val<'_>,
+    columns: Option<Vec<usize>>,
+    weight: f64,
+) -> Result<(), Error> {
+    let width = columns.as_ref().map(Vec::len).or(node.n_features);
+    let inner = match (transformer.text(), transformer.object()) {
+        (Some(word), _) if word == "passthrough" => identity("passthrough", width),
+        (_, Some(object)) => super::super::import(&object, builder)?,
+        _ => return Err(node.broken("it has a member that is no transformer")),
+    };
+    let i = node.children.len();
+    if let Some(columns) = columns {
+        let columns = columns.into_iter().map(|c| c as i64).collect();
+        builder.i64(node, &format!("columns.{i}"), columns)?;
+    }
+    node.set_f64(&format!("weight.{i}"), weight);
+    node.children.push(Child { name: name.to_owned(), node: inner });
+    Ok(())
+}
+
+/// The columns of one transformer: what newer versions resolved, or what was written down.
+fn chosen(object: &Obj<'_>, name: &str, columns: &Val<'_>, width: usize) -> Option<Vec<usize>> {
+    let resolved = object.some("_transformer_to_input_indices").and_then(|d| d.entry(name));
+    let columns = resolved.as_ref().unwrap_or(columns);
+    let place = |i: i64| usize::try_from(if i < 0 { i + width as i64 } else { i }).ok().filter(|i| *i < width);
+    let named = |wanted: &str| {
+        let names = object.some("feature_names_in_")?.strings()?;
+        names.iter().position(|n| n == wanted)
+    };
+    if let Some(mask) = columns.array().filter(|a| a.dtype.kind == b'b') {
+        return columns
+            .ints()
+            .filter(|_| mask.shape == [width])
+            .map(|m| m.iter().enumerate().filter_map(|(i, on)| (*on != 0).then_some(i)).collect());
+    }
+    if let Some(name) = columns.text() {
+        return Some(vec![named(&name)?]);
+    }
+    if let Some(names) = columns.strings().filter(|n| !n.is_empty()) {
+        return names.iter().map(|n| named(n)).collect();
+    }
+    if let Some(one) = columns.int() {
+        return Some(vec![place(one)?]);
+    }
+    if let Some(ints) = columns.ints() {
+        return ints.iter().map(|i| place(*i)).collect();
+    }
+    let slice = columns.object().filter(|o| o.class() == "builtins.slice")?;
+    let [start, stop, step] = <[Val<'_>; 3]>::try_from(slice.args()).ok()?;
+    let end = |v: &Val<'_>, default: usize| match v.int() {
+        Some(i) => usize::try_from(if i < 0 { i + width as i64 } else { i }).unwrap_or(0).min(width),
+        None => default,
+    };
+    let step = if step.is_none() { 1 } else { usize::try_from(step.int()?).ok().filter(|s| *s > 0)? };
+    Some((end(&start, 0)..end(&stop, width)).step_by(step).collect())
+}
+
+fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
+    let mut parts = Vec::new();
+    let mut n_features = node.n_features;
+    for (i, child) in node.children.iter().enumerate() {
+        let transformer = super::super::load(&child.node, store)?;
+        let columns = super::load_columns(node, store, &format!("columns.{i}"))?;
+        let outline = *transformer.outline();
+        let given = columns.as_ref().map(Vec::len).or(n_features);
+        if !outline.methods.transform || matches!((given, outline.n_features), (Some(a), Some(b)) if a != b) {
+            return Err(node.broken("a member does not transform what it is given"));
+        }
+        if columns.is_none() {
+            n_features = n_features.or(outline.n_features);
+        }
+        // A transformer that does not know its width keeps that of its rows.
+        let width = if outline.n_features.is_none() && outline.n_outputs == 0 { given } else { Some(outline.n_outputs) };
+        let width = width.ok_or_else(|| node.broken("the width of a member is unknown"))?;
+        parts.push(Part { columns, weight: node.f64(&format!("weight.{i}"))?, width, transformer });
+    }
+    Ok(Box::new(SideBySide { n_features, parts }))
+}
+
+impl Estimator for SideBySide {
+    fn outline(&self) -> Outline {
+        Outline {
+            kind: Kind::Transformer,
+            n_features: self.n_features,
+            n_outputs: self.parts.iter().map(|p| p.width).sum(),
+            methods: Methods { transform: true, ..Methods::default() },
+            takes_nan: true,
+        }
+    }
+
+    fn transform(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
+        let mut out = Array2::zeros((x.nrows(), self.outline().n_outputs));
+        let mut at = 0;
+        for part in &self.parts {
+            let rows = super::select(x, &part.columns);
+            let features = part.transformer.transform(rows.view()).map_err(|e| part.translate(e))?;
+            let mut place = out.slice_mut(s![.., at..at + part.width]);
+            if features.dim() != place.dim() {
+                return Err(Error::Internal("a transformer of another width than it announced".into()));
+            }
+            place.assign(&features);
+            if part.weight != 1.0 {
+                place *= part.weight;
+            }
+            at += part.width;
+        }
+        Ok(out)
+    }
+}
+
+impl Part {
+    /// Columns in errors are those of the rows that came in.
+    fn translate(&self, error: Error) -> Error {
+        let outer = |c: usize| self.columns.as_ref().and_then(|cs| cs.get(c)).copied().unwrap_or(c);
+        match error {
+            Error::NotFinite { row, column, value } => Error::NotFinite { row, column: outer(column), value },
+            Error::Value { row, column, what } => Error::Value { row, column: outer(column), what },
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The estimators that can be scored: one file per family, and the list of them all.
+//!
+//! Each family brings three things: how to read its attributes out of a pickle (`import`), how to
+//! view its arrays in an opened artefact (`load`), and the computation over a batch of rows.
+
+mod bayes;
+mod cluster;
+mod discriminant;
+mod linear;
+mod math;
+mod meta;
+mod mlp;
+mod neighbors;
+mod pca;
+mod preprocess;
+mod regress;
+mod scorer;
+mod svm;
+pub(crate) mod trees;
+
+use ndarray::{Array2, ArrayView2};
+
+use preprocess::identity;
+pub(crate) use scorer::Scorer;
+
+use crate::artefact::{Builder, Node, Store};
+use crate::import::Obj;
+use crate::{Classes, Error, Kind};
+
+/// Views the arrays of a node in its store.
+type Load = fn(&Node, &Store) -> Result<Box<dyn Estimator>, Error>;
+
+/// How one kind of estimator is imported and loaded.
+pub(crate) struct Family {
+    /// Its name in artefacts.
+    op: &'static str,
+    /// The scikit-learn classes that become it.
+    classes: &'static [&'static str],
+    import: fn(&Obj<'_>, &mut Builder) -> Result<Node, Error>,
+    load: Load,
+}
+
+/// Everything that can be imported and scored.
+const FAMILIES: &[Family] = &[
+    bayes::DISCRETE,
+    bayes::GAUSSIAN,
+    cluster::KMEANS,
+    discriminant::LINEAR,
+    discriminant::QUADRATIC,
+    linear::CLASSIFIER,
+    meta::ADA_CLASSIFIER,
+    meta::ADA_REGRESSOR,
+    meta::BAGGING,
+    meta::CALIBRATED,
+    meta::COLUMNS,
+    meta::ONE_VERSUS_ONE,
+    meta::ONE_VERSUS_REST,
+    meta::PIPELINE,
+    meta::STACKING,
+    meta::UNION,
+    meta::VOTING,
+    meta::SEARCH,
+    mlp::CLASSIFIER,
+    mlp::REGRESSOR,
+    neighbors::CLASSIFIER,
+    neighbors::REGRESSOR,
+    pca::FAMILY,
+    preprocess::BINARIZER,
+    preprocess::FUNCTION,
+    preprocess::IMPUTER,
+    preprocess::MAX_ABS,
+    preprocess::MIN_MAX,
+    preprocess::NORMALIZER,
+    preprocess::ONE_HOT,
+    preprocess::ORDINAL,
+    preprocess::POLYNOMIAL,
+    preprocess::POWER,
+    preprocess::ROBUST,
+    preprocess::SELECTOR,
+    preprocess::STANDARD,
+    regress::REGRESSOR,
+    svm::CLASSIFIER,
+    svm::ONE_CLASS,
+    svm::REGRESSOR,
+    trees::ENSEMBLE,
+    trees::FOREST_CLASSIFIER,
+    trees::FOREST_REGRESSOR,
+    trees::GRADIENT_CLASSIFIER,
+    trees::GRADIENT_REGRESSOR,
+    trees::HISTOGRAM_CLASSIFIER,
+    trees::HISTOGRAM_REGRESSOR,
+    trees::ISOLATION,
+    trees::TREE_CLASSIFIER,
+    trees::TREE_REGRESSOR,
+];
+
+/// Methods an estimator answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Methods {
+    pub(crate) predict: bool,
+    pub(crate) proba: bool,
+    pub(crate) decision: bool,
+    pub(crate) transform: bool,
+}
+
+/// What an estimator looks like from outside.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outline {
+    pub(crate) kind: Kind,
+    /// Columns it takes; unknown where any number will do.
+    pub(crate) n_features: Option<usize>,
+    /// Columns it gives: of `transform`, else of `predict_proba`, else of the decision function or values.
+    pub(crate) n_outputs: usize,
+    pub(crate) methods: Methods,
+    /// Whether rows may hold NaN and infinities.
+    pub(crate) takes_nan: bool,
+}
+
+/// A loaded estimator. Rows come checked for width and, unless it takes them, for NaN.
+///
+/// Methods that the outline does not announce are never called.
+pub(crate) trait Estimator: Send + Sync {
+    fn outline(&self) -> Outline;
+
+    fn classes(&self) -> Option<&Classes> {
+        None
+    }
+
+    /// Appends a class index per row.
+    fn indices(&self, _x: ArrayView2<'_, f64>, _out: &mut Vec<u32>) -> Result<(), Error> {
+        unannounced()
+    }
+
+    /// Appends the values of each row.
+    fn values(&self, _x: ArrayView2<'_, f64>, _out: &mut Vec<f64>) -> Result<(), Error> {
+        unannounced()
+    }
+
+    fn proba(&self, _x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
+        unannounced()
+    }
+
+    fn decision(&self, _x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
+        unannounced()
+    }
+
+    fn transform(&self, _x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
+        unannounced()
+    }
+}
+
+fn unannounced<T>() -> Result<T, Error> {
+    Err(Error::Internal("a method the model does not have".into()))
+}
+
+/// Reads an estimator out of a pickle.
+pub(crate) fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
+    let known = object.class().starts_with("sklearn.");
+    let family = FAMILIES.iter().find(|f| known && f.classes.contains(&object.name()));
+    let Some(family) = family else {
+        return Err(Error::unsupported(
+            object.class(),
+            format!("it is not among the estimators that can be scored: {}", supported()),
+        ));
+    };
+    builder.deeper(|builder| {
+        let mut node = (family.import)(object, builder)?;
+        let names = object.some("feature_names_in_").and_then(|v| v.strings());
+        node.feature_names = node.feature_names.or(names);
+        Ok(node)
+    })
+}
+
+/// Views an estimator in an opened artefact.
+pub(crate) fn load(node: &Node, store: &Store) -> Result<Scorer, Error> {
+    let family = FAMILIES.iter().find(|f| f.op == node.op);
+    let family = family.ok_or_else(|| node.broken("it is of a kind this version does not know"))?;
+    let estimator = (family.load)(node, store)?;
+    Ok(Scorer::new(node.class.clone(), estimator))
+}
+
+/// The number of features, by the names it had over the years.
+fn n_features(object: &Obj<'_>) -> Result<usize, Error> {
+    for name in ["n_features_in_", "_n_features", "n_features_"] {
+        if object.some(name).is_some() {
+            return object.size(name);
+        }
+    }
+    object.size("n_features_in_")
+}
+
+fn supported() -> String {
+    let mut names: Vec<&str> = FAMILIES.iter().flat_map(|f| f.classes).copied().collect();
+    names.sort_unstable();
+    names.join(", ")
+}

@@ -1,0 +1,64 @@
+//! `SimpleImputer`: gaps are filled by a value per feature.
+
+use ndarray::{Array2, ArrayView2, Axis};
+
+use super::super::{Estimator, Family, Outline};
+use crate::Error;
+use crate::artefact::{Builder, Node, Store, View};
+use crate::import::Obj;
+
+pub(crate) const IMPUTER: Family = Family { op: "simple_imputer", classes: &["SimpleImputer", "Imputer"], import, load };
+
+struct Imputer {
+    missing: f64,
+    /// What fills the gaps; NaN for a feature that was all gaps in training.
+    fill: View<f64>,
+    /// Columns that remain, where some were all gaps.
+    kept: Option<Vec<usize>>,
+}
+
+fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
+    let mut node = Node::new(IMPUTER.op, object.class());
+    if object.flag("add_indicator", false) {
+        return Err(Error::unsupported(object.class(), "add_indicator=True is not supported; use a FeatureUnion"));
+    }
+    let Some(missing) = object.need("missing_values")?.float() else {
+        return Err(object.wrong("missing_values", "is no number: only gaps in numbers can be filled"));
+    };
+    node.set_f64("missing", missing);
+    let keep = object.word("strategy", "mean") == "constant" || object.flag("keep_empty_features", false);
+    node.set("drop_empty", !keep);
+    let fill = object.vector("statistics_")?;
+    node.n_features = Some(fill.len());
+    builder.vec(&mut node, "fill", fill)?;
+    Ok(node)
+}
+
+fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
+    let fill = store.f64(node, "fill")?;
+    let kept: Vec<usize> = fill.slice().iter().enumerate().filter_map(|(i, v)| (!v.is_nan()).then_some(i)).collect();
+    let drop = node.flag("drop_empty") && kept.len() < fill.len();
+    Ok(Box::new(Imputer { missing: node.f64("missing")?, kept: drop.then_some(kept), fill }))
+}
+
+impl Estimator for Imputer {
+    fn outline(&self) -> Outline {
+        let n = self.fill.len();
+        super::transformer(Some(n), self.kept.as_ref().map_or(n, Vec::len), true)
+    }
+
+    fn transform(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
+        let mut out = x.to_owned();
+        for mut row in out.outer_iter_mut() {
+            for (value, fill) in row.iter_mut().zip(self.fill.slice()) {
+                if *value == self.missing || (value.is_nan() && self.missing.is_nan()) {
+                    *value = *fill;
+                }
+            }
+        }
+        Ok(match &self.kept {
+            Some(kept) => out.select(Axis(1), kept),
+            None => out,
+        })
+    }
+}

@@ -1,0 +1,227 @@
+//! All nodes of all trees in one array of 16 bytes each, and the walk through them.
+//!
+//! A node is two words. The first is the threshold's bits. The second holds, from the top: whether a
+//! missing value goes left (1 bit), the feature (31 bits, all ones for a leaf), and an index (32 bits): for
+//! a split the left child, whose right sibling is the next node, so that a step needs no branch; for a
+//! leaf the row of its values. Children come after their parents, which bounds every walk.
+
+use std::collections::VecDeque;
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::Error;
+use crate::artefact::{Builder, Node, Store, View};
+
+const LEAF: u64 = 0x7fff_ffff;
+
+/// A node of a tree as other programs keep them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Step {
+    Split {
+        feature: usize,
+        /// Values up to and including it go left.
+        threshold: f64,
+        left: usize,
+        right: usize,
+        missing_left: bool,
+    },
+    Leaf,
+}
+
+/// Collects trees at import.
+#[derive(Debug, Default)]
+pub(crate) struct FlatBuilder {
+    nodes: Vec<i64>,
+    roots: Vec<i64>,
+    leaves: Vec<f64>,
+    /// Values per leaf.
+    width: usize,
+}
+
+impl FlatBuilder {
+    pub(crate) fn new(width: usize) -> FlatBuilder {
+        FlatBuilder { width, ..FlatBuilder::default() }
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Adds a tree of `count` nodes whose root is 0. `leaf` appends the values of a leaf.
+    ///
+    /// Fails with the reason when the nodes are no tree.
+    pub(crate) fn push(
+        &mut self,
+        count: usize,
+        step: impl Fn(usize) -> Step,
+        mut leaf: impl FnMut(usize, &mut Vec<f64>),
+    ) -> Result<(), String> {
+        if count == 0 {
+            return Err("a tree has no nodes".into());
+        }
+        let base = self.nodes.len() / 2;
+        self.roots.push(base as i64);
+        self.nodes.extend_from_slice(&[0, 0]);
+        // Breadth first; each node is placed with its sibling when its parent is.
+        let mut seen = vec![false; count];
+        let mut waiting = VecDeque::from([(0usize, base)]);
+        while let Some((from, to)) = waiting.pop_front() {
+            match seen.get_mut(from) {
+                Some(seen) if !*seen => *seen = true,
+                Some(_) => return Err("a node of a tree has two parents".into()),
+                None => return Err("a tree refers to a node it does not have".into()),
+            }
+            let (threshold, high, low) = match step(from) {
+                Step::Leaf => {
+                    let row = self.leaves.len() / self.width.max(1);
+                    leaf(from, &mut self.leaves);
+                    if self.leaves.len() != (row + 1) * self.width {
+                        return Err("a leaf has too many or too few values".into());
+                    }
+                    (0.0, LEAF, row)
+                }
+                Step::Split { feature, threshold, left, right, missing_left } => {
+                    if feature as u64 >= LEAF || threshold.is_nan() {
+                        return Err("a node compares with nothing".into());
+                    }
+                    let child = self.nodes.len() / 2;
+                    self.nodes.extend_from_slice(&[0; 4]);
+                    waiting.push_back((left, child));
+                    waiting.push_back((right, child + 1));
+                    (threshold, u64::from(missing_left) << 31 | feature as u64, child)
+                }
+            };
+            if low > u32::MAX as usize {
+                return Err("the trees have more than 4 billion nodes".into());
+            }
+            self.nodes[2 * to] = threshold.to_bits() as i64;
+            self.nodes[2 * to + 1] = (high << 32 | low as u64) as i64;
+        }
+        Ok(())
+    }
+
+    /// Stores the trees with `node`, to be read by [`Flat::load`].
+    pub(crate) fn store(self, builder: &mut Builder, node: &mut Node) -> Result<(), Error> {
+        node.set("leaf_width", self.width);
+        node.set("trees", self.roots.len());
+        builder.i64(node, "nodes", self.nodes)?;
+        builder.i64(node, "roots", self.roots)?;
+        builder.vec(node, "leaves", self.leaves)
+    }
+}
+
+/// Trees in an opened artefact.
+pub(crate) struct Flat {
+    nodes: View<i64>,
+    roots: View<i64>,
+    leaves: View<f64>,
+    width: usize,
+}
+
+/// Rows walked through one tree before the next: its nodes are still in the cache.
+const BLOCK: usize = 64;
+
+impl Flat {
+    pub(crate) fn load(node: &Node, store: &Store, n_features: usize) -> Result<Flat, Error> {
+        let flat = Flat {
+            nodes: store.i64(node, "nodes")?,
+            roots: store.i64(node, "roots")?,
+            leaves: store.f64(node, "leaves")?,
+            width: node.usize("leaf_width")?,
+        };
+        match flat.check(n_features) {
+            Ok(()) => Ok(flat),
+            Err(what) => Err(node.broken(what)),
+        }
+    }
+
+    /// After this no walk leaves the arrays or goes on for ever.
+    fn check(&self, n_features: usize) -> Result<(), &'static str> {
+        let (nodes, rest) = self.nodes.slice().as_chunks::<2>();
+        if !rest.is_empty() || self.width == 0 || !self.leaves.len().is_multiple_of(self.width) {
+            return Err("its trees have half a node or leaf");
+        }
+        let leaves = self.leaves.len() / self.width;
+        for (i, node) in nodes.iter().enumerate() {
+            let (feature, low) = decode(node[1]);
+            let fits = match feature == LEAF as usize {
+                true => low < leaves,
+                false => feature < n_features && low > i && low + 1 < nodes.len(),
+            };
+            if !fits {
+                return Err("a node of its trees points outside");
+            }
+        }
+        let inside = |root: &i64| usize::try_from(*root).is_ok_and(|r| r < nodes.len());
+        match self.roots.slice().iter().all(inside) {
+            true => Ok(()),
+            false => Err("a root of its trees points outside"),
+        }
+    }
+
+    pub(crate) fn trees(&self) -> usize {
+        self.roots.len()
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Adds to each row of `out` the leaf values it reaches: tree `t` to the columns from
+    /// `t % groups * width`. `x` is row-major; `narrow` rounds its values to 32 bits first.
+    pub(crate) fn add(&self, x: ArrayView2<'_, f64>, narrow: bool, groups: usize, out: &mut Array2<f64>) {
+        let (nodes, _) = self.nodes.slice().as_chunks::<2>();
+        let leaves = self.leaves.slice();
+        let columns = out.ncols();
+        let features = x.ncols();
+        let mut rounded = Vec::new();
+        let x = x.as_standard_layout();
+        let (Some(x), Some(out)) = (x.as_slice(), out.as_slice_mut()) else {
+            return;
+        };
+        if features == 0 || columns == 0 {
+            return;
+        }
+        for (x, out) in x.chunks(BLOCK * features).zip(out.chunks_mut(BLOCK * columns)) {
+            let x = match narrow {
+                true => {
+                    rounded.clear();
+                    rounded.extend(x.iter().map(|v| f64::from(*v as f32)));
+                    &rounded
+                }
+                false => x,
+            };
+            for (t, root) in self.roots.slice().iter().enumerate() {
+                let first = t % groups.max(1) * self.width;
+                for (row, out) in x.chunks_exact(features).zip(out.chunks_exact_mut(columns)) {
+                    let leaf = walk(nodes, *root as usize, row);
+                    let values = &leaves[leaf * self.width..(leaf + 1) * self.width];
+                    for (out, value) in out[first..].iter_mut().zip(values) {
+                        *out += value;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn decode(word: i64) -> (usize, usize) {
+    let word = word as u64;
+    ((word >> 32 & LEAF) as usize, (word & 0xffff_ffff) as usize)
+}
+
+/// The leaf that a row reaches.
+#[inline]
+fn walk(nodes: &[[i64; 2]], root: usize, row: &[f64]) -> usize {
+    let mut at = root;
+    loop {
+        let [threshold, word] = nodes[at];
+        let (feature, low) = decode(word);
+        if feature == LEAF as usize {
+            return low;
+        }
+        let value = row[feature];
+        let right = if value.is_nan() { word >= 0 } else { value > f64::from_bits(threshold as u64) };
+        at = low + usize::from(right);
+    }
+}

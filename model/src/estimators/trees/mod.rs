@@ -1,0 +1,16 @@
+//! Decision trees and their ensembles: many trees as one array of nodes, summed per row.
+
+mod boosting;
+mod ensemble;
+mod flat;
+mod forest;
+mod histogram;
+mod isolation;
+mod sklearn;
+
+pub(crate) use boosting::{GRADIENT_CLASSIFIER, GRADIENT_REGRESSOR};
+pub(crate) use ensemble::{ENSEMBLE, Link};
+pub(crate) use flat::{FlatBuilder, Step};
+pub(crate) use forest::{FOREST_CLASSIFIER, FOREST_REGRESSOR, TREE_CLASSIFIER, TREE_REGRESSOR};
+pub(crate) use histogram::{HISTOGRAM_CLASSIFIER, HISTOGRAM_REGRESSOR};
+pub(crate) use isolation::ISOLATION;

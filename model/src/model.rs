@@ -1,0 +1,202 @@
+//! An opened model: what workers hold, share and score with.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
+
+use ndarray::Array2;
+
+use crate::artefact::{Node, Store};
+use crate::estimators::{self, Scorer};
+use crate::map::{Identity, Map};
+use crate::{Classes, Error, Kind, Rows, describe, hash};
+
+/// An opened artefact. Its weights are viewed in a read-only memory map that all processes share.
+///
+/// Scoring takes batches of rows and allocates per batch, never per row; one `Model` may be used by
+/// any number of threads at once.
+#[derive(Debug)]
+pub struct Model {
+    path: PathBuf,
+    store: Store,
+    node: Node,
+    scorer: Scorer,
+    checksum: OnceLock<String>,
+}
+
+/// Files mapped by this process, for as long as somebody uses them.
+static OPEN: LazyLock<Mutex<HashMap<Identity, Weak<Model>>>> = LazyLock::new(Mutex::default);
+
+impl Model {
+    /// Opens the artefact at `path`.
+    ///
+    /// A file that is open already, by whatever path, is not mapped again: the same `Model` is
+    /// returned. Opening reads the header only; see [`Model::prefault`] for the rest.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that is no undamaged artefact of this version.
+    pub fn open(path: &Path) -> Result<Arc<Model>, Error> {
+        let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+        let meta = file.metadata().map_err(|e| Error::io("read", path, e))?;
+        let identity = Identity::of(&meta);
+        // Nothing panics while it is locked; and a map of weak pointers has no state to break.
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(model) = open.get(&identity).and_then(Weak::upgrade) {
+            return Ok(model);
+        }
+        let model = Arc::new(Model::of(&file, path)?);
+        open.retain(|_, model| model.strong_count() > 0);
+        open.insert(identity, Arc::downgrade(&model));
+        Ok(model)
+    }
+
+    /// Opens a file that nobody else is to see.
+    pub(crate) fn open_uncached(path: &Path) -> Result<Model, Error> {
+        let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+        Model::of(&file, path)
+    }
+
+    fn of(file: &File, path: &Path) -> Result<Model, Error> {
+        let meta = file.metadata().map_err(|e| Error::io("read", path, e))?;
+        if !meta.is_file() || meta.len() == 0 {
+            return Err(Error::Artefact { path: path.to_path_buf(), what: "it is empty or no regular file".into() });
+        }
+        let map = Arc::new(Map::new(file, path)?);
+        let (store, node) = Store::open(map, path)?;
+        let scorer = estimators::load(&node, &store).map_err(|e| match e {
+            // Descriptions know what is wrong, not where they come from.
+            Error::Artefact { what, .. } => Error::Artefact { path: path.to_path_buf(), what },
+            other => other,
+        })?;
+        Ok(Model { path: path.to_path_buf(), store, node, scorer, checksum: OnceLock::new() })
+    }
+
+    /// What the model is for.
+    pub fn kind(&self) -> Kind {
+        self.scorer.outline().kind
+    }
+
+    /// Columns a row needs; `None` where the model takes any number.
+    pub fn n_features(&self) -> Option<usize> {
+        self.scorer.outline().n_features
+    }
+
+    /// Columns of `transform`; for other models of `predict_proba`, else of `decision_function`, else
+    /// values per row of `predict_values`.
+    pub fn n_outputs(&self) -> usize {
+        self.scorer.outline().n_outputs
+    }
+
+    /// The labels of a classifier, in the order of its columns.
+    pub fn classes(&self) -> Option<&Classes> {
+        self.scorer.classes()
+    }
+
+    /// Names of the features, where the model was trained on a data frame.
+    pub fn feature_names(&self) -> Option<&[String]> {
+        self.node.feature_names.as_deref()
+    }
+
+    /// Whether it predicts: classes if it has [`classes`](Model::classes), values if not.
+    pub fn has_predict(&self) -> bool {
+        self.scorer.outline().methods.predict
+    }
+
+    /// Whether it has `predict_proba`.
+    pub fn has_proba(&self) -> bool {
+        self.scorer.outline().methods.proba
+    }
+
+    /// Whether it has `decision_function`.
+    pub fn has_decision(&self) -> bool {
+        self.scorer.outline().methods.decision
+    }
+
+    /// Whether it has `transform`.
+    pub fn has_transform(&self) -> bool {
+        self.scorer.outline().methods.transform
+    }
+
+    /// Replaces the content of `out` by the index of a class per row.
+    ///
+    /// # Errors
+    /// Rows of the wrong width or with NaN, and models that are no classifiers.
+    pub fn predict_indices(&self, x: Rows<'_>, out: &mut Vec<u32>) -> Result<(), Error> {
+        out.clear();
+        self.scorer.indices(x.widen().view(), out)
+    }
+
+    /// Replaces the content of `out` by the values of each row, row after row: one for a regressor of
+    /// one target, 1 or -1 for outlier detection, the number of the cluster.
+    ///
+    /// # Errors
+    /// Rows of the wrong width or with NaN, and models that are classifiers or transformers.
+    pub fn predict_values(&self, x: Rows<'_>, out: &mut Vec<f64>) -> Result<(), Error> {
+        out.clear();
+        self.scorer.values(x.widen().view(), out)
+    }
+
+    /// Probabilities, rows by classes.
+    ///
+    /// # Errors
+    /// Rows of the wrong width or with NaN, and models without probabilities.
+    pub fn predict_proba(&self, x: Rows<'_>) -> Result<Array2<f64>, Error> {
+        self.scorer.proba(x.widen().view())
+    }
+
+    /// Scores before they become classes, rows by scores: one column for two classes.
+    ///
+    /// # Errors
+    /// Rows of the wrong width or with NaN, and models without such scores.
+    pub fn decision_function(&self, x: Rows<'_>) -> Result<Array2<f64>, Error> {
+        self.scorer.decision(x.widen().view())
+    }
+
+    /// New features, rows by [`n_outputs`](Model::n_outputs).
+    ///
+    /// # Errors
+    /// Rows of the wrong width or with NaN, and models that transform nothing.
+    pub fn transform(&self, x: Rows<'_>) -> Result<Array2<f64>, Error> {
+        self.scorer.transform(x.widen().view())
+    }
+
+    /// sha256 of the artefact file in hex; computed from the map when first asked for.
+    pub fn checksum(&self) -> &str {
+        self.checksum.get_or_init(|| hash::sha256(self.store.map.bytes()))
+    }
+
+    /// sha256 of the file the artefact was made from, in hex.
+    pub fn source_checksum(&self) -> &str {
+        &self.store.source_sha256
+    }
+
+    /// Where it was opened first.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Size of the map, which all processes share.
+    pub fn mapped_bytes(&self) -> u64 {
+        self.store.map.bytes().len() as u64
+    }
+
+    /// Reads the whole file into memory now, so that the first rows need not wait for the disk.
+    /// Where the kernel cannot do it, pages come when they are touched, and this is no error.
+    ///
+    /// # Errors
+    /// The kernel's refusal, such as too little memory.
+    pub fn prefault(&self) -> Result<(), Error> {
+        let done = self.store.map.prefault();
+        done.map_err(|e| Error::io("read ahead", &self.path, e))
+    }
+
+    /// The tree of estimators with parameters and shapes, for people and user interfaces.
+    pub fn describe(&self) -> serde_json::Value {
+        describe::tree(&self.node, &self.store)
+    }
+
+    pub(crate) fn summary(&self) -> String {
+        describe::summary(&self.node, &self.scorer)
+    }
+}

@@ -1,0 +1,222 @@
+//! Every fixture of `fixtures/make.py` against what scikit-learn itself answered.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::Array2;
+use serde_json::Value;
+use squall_model::{Classes, Kind, Label, Model, Rows, import};
+
+/// Probabilities, scores and features may differ this much (relative above 1, absolute below).
+const TOLERANCE: f64 = 1e-9;
+
+struct Case {
+    name: String,
+    json: Value,
+}
+
+fn cases() -> Vec<Case> {
+    let folder = fixtures();
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "json") {
+            out.push(Case {
+                name: path.file_stem().unwrap().to_string_lossy().into_owned(),
+                json: serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap(),
+            });
+        }
+    }
+    out.sort_by(|a, b| a.name.cmp(&b.name));
+    assert!(out.len() > 40, "fixtures are missing");
+    out
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases")
+}
+
+/// One or two axes of numbers; null is NaN.
+fn matrix(json: &Value) -> Array2<f64> {
+    let number = |v: &Value| match v {
+        Value::Bool(b) => f64::from(u8::from(*b)),
+        other => other.as_f64().unwrap_or(f64::NAN),
+    };
+    let rows = json.as_array().unwrap();
+    let flat: Vec<f64> = rows
+        .iter()
+        .flat_map(|r| match r.as_array() {
+            Some(row) => row.iter().map(number).collect(),
+            None => vec![number(r)],
+        })
+        .collect();
+    Array2::from_shape_vec((rows.len(), flat.len() / rows.len().max(1)), flat).unwrap()
+}
+
+fn compare(what: &str, ours: &Array2<f64>, json: &Value, case: &Value) -> Result<(), String> {
+    let tolerance = case["tolerance"].as_f64().unwrap_or(TOLERANCE);
+    let theirs = matrix(json);
+    if ours.dim() != theirs.dim() {
+        return Err(format!("{what}: shape {:?} instead of {:?}", ours.dim(), theirs.dim()));
+    }
+    for ((at, a), b) in ours.indexed_iter().zip(&theirs) {
+        let close = (a - b).abs() <= tolerance * b.abs().max(1.0) || (a.is_nan() && b.is_nan()) || a == b;
+        if !close {
+            return Err(format!("{what}: {a} instead of {b} at {at:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn label_is(label: Option<Label<'_>>, json: &Value) -> bool {
+    match label {
+        Some(Label::Int(v)) => json.as_i64() == Some(v),
+        Some(Label::Float(v)) => json.as_f64() == Some(v),
+        Some(Label::Str(v)) => json.as_str() == Some(v),
+        Some(Label::Bool(v)) => json.as_bool() == Some(v),
+        None => false,
+    }
+}
+
+fn check(model: &Model, json: &Value, rows: Rows<'_>) -> Result<(), String> {
+    let say = |e: squall_model::Error| e.to_string();
+    if let Some(expected) = json.get("predict") {
+        if !model.has_predict() {
+            return Err("predict is missing".into());
+        }
+        if let Some(classes) = model.classes() {
+            let labels = json["classes"].as_array().unwrap();
+            if labels.len() != classes.len() || !labels.iter().enumerate().all(|(i, l)| label_is(classes.label(i), l)) {
+                return Err(format!("classes {classes:?} instead of {labels:?}"));
+            }
+            let mut out = vec![9];
+            model.predict_indices(rows, &mut out).map_err(say)?;
+            let expected = expected.as_array().unwrap();
+            if out.len() != expected.len() {
+                return Err("predict: wrong number of rows".into());
+            }
+            for (row, (index, expected)) in out.iter().zip(expected).enumerate() {
+                let label = classes.label(*index as usize);
+                if !label_is(label, expected) {
+                    return Err(format!("predict: {label:?} instead of {expected} in row {row}"));
+                }
+            }
+        } else {
+            let mut out = Vec::new();
+            model.predict_values(rows, &mut out).map_err(say)?;
+            let n = out.len() / rows.nrows();
+            let out = Array2::from_shape_vec((rows.nrows(), n), out).map_err(|e| e.to_string())?;
+            compare("predict", &out, expected, json)?;
+        }
+    }
+    if let Some(expected) = json.get("proba") {
+        let proba = model.predict_proba(rows).map_err(say)?;
+        compare("proba", &proba, expected, json)?;
+        if model.n_outputs() != proba.ncols() && !model.has_transform() {
+            return Err("n_outputs is not the width of proba".into());
+        }
+    }
+    if let Some(expected) = json.get("decision") {
+        compare("decision", &model.decision_function(rows).map_err(say)?, expected, json)?;
+    }
+    if let Some(expected) = json.get("transform") {
+        let features = model.transform(rows).map_err(say)?;
+        compare("transform", &features, expected, json)?;
+        if model.kind() == Kind::Transformer && model.n_outputs() != features.ncols() {
+            return Err("n_outputs is not the width of transform".into());
+        }
+    }
+    let announced = [
+        ("predict", model.has_predict()),
+        ("proba", model.has_proba()),
+        ("decision", model.has_decision()),
+        ("transform", model.has_transform()),
+    ];
+    for (method, has) in announced {
+        let skipped = json["skip"].as_array().is_some_and(|s| s.contains(&Value::from(method)));
+        if has && json.get(method).is_none() && !skipped {
+            return Err(format!("{method} is announced, and scikit-learn has none"));
+        }
+    }
+    Ok(())
+}
+
+/// The whole batch, its rows one by one, and 32-bit rows where the model was trained on such.
+fn check_all(model: &Model, json: &Value) -> Result<(), String> {
+    let x = matrix(&json["x"]);
+    if model.n_features().is_some_and(|n| n != x.ncols()) {
+        return Err(format!("it expects {:?} features, not {}", model.n_features(), x.ncols()));
+    }
+    if json.get("f32").is_some() {
+        let narrow = x.mapv(|v| v as f32);
+        // scikit-learn computes in 32 bits there; only the class can be the same.
+        return model.transform(Rows::F32(narrow.view())).map(drop).map_err(|e| e.to_string());
+    }
+    check(model, json, Rows::F64(x.view()))?;
+    let columns = x.t().as_standard_layout().into_owned();
+    check(model, json, Rows::F64(columns.t())).map_err(|e| format!("column-major rows: {e}"))?;
+    for (i, row) in x.outer_iter().enumerate() {
+        let mut one = json.clone();
+        for key in ["predict", "proba", "decision", "transform"] {
+            if let Some(all) = json.get(key) {
+                one[key] = Value::Array(vec![all[i].clone()]);
+            }
+        }
+        let row = row.insert_axis(ndarray::Axis(0));
+        check(model, &one, Rows::F64(row)).map_err(|e| format!("row {i} alone: {e}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn every_fixture_scores_as_scikit_learn_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut failures = Vec::new();
+    let mut files = 0;
+    for case in cases() {
+        for file in case.json["files"].as_array().unwrap() {
+            let file = file.as_str().unwrap();
+            files += 1;
+            let out = folder.path().join(format!("{file}.safetensors"));
+            let done = import(&fixtures().join(file), &out, &mut |_, _| {})
+                .and_then(|_| Model::open(&out))
+                .map_err(|e| e.to_string())
+                .and_then(|model| check_all(&model, &case.json));
+            if let Err(e) = done {
+                failures.push(format!("{file}: {e}"));
+            }
+        }
+    }
+    let (failed, list) = (failures.len(), failures.join("\n"));
+    assert!(failures.is_empty(), "{failed} of {files} files differ:\n{list}");
+    println!("{files} files agree");
+}
+
+#[test]
+fn empty_batches_give_empty_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["logistic-names-p5.pkl", "svc-rbf-many.pkl", "pipeline-p5.pkl"] {
+        let out = folder.path().join(name);
+        import(&fixtures().join(name), &out, &mut |_, _| {}).unwrap();
+        let model = Model::open(&out).unwrap();
+        let none = Array2::<f64>::zeros((0, model.n_features().unwrap()));
+        let mut classes = vec![1];
+        model.predict_indices(Rows::F64(none.view()), &mut classes).unwrap();
+        assert!(classes.is_empty());
+        assert_eq!(model.decision_function(Rows::F64(none.view())).unwrap().nrows(), 0);
+    }
+}
+
+#[test]
+fn classes_keep_their_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let classes = |name: &str| {
+        let out = folder.path().join(name);
+        import(&fixtures().join(name), &out, &mut |_, _| {}).unwrap();
+        Model::open(&out).unwrap().classes().cloned().unwrap()
+    };
+    assert_eq!(classes("logistic-bool-p5.pkl"), Classes::Bool(vec![false, true]));
+    assert_eq!(classes("logistic-negative.pkl"), Classes::Int(vec![-1, 1]));
+    assert_eq!(classes("logistic-float.pkl"), Classes::Float(vec![0.0, 1.0, 2.0]));
+    let species = ["setosa", "versicolor", "virginica"].map(str::to_owned).to_vec();
+    assert_eq!(classes("logistic-objects-p0.pkl"), Classes::Str(species));
+}

@@ -1,0 +1,187 @@
+//! The cluster as nimbus knows it: topologies and supervisors in memory, what must last in the store. Every change goes to
+//! the store first, as one transaction, then to memory, then to those who wait for it.
+
+mod assign;
+mod commands;
+mod desired;
+mod heartbeat;
+mod numbers;
+mod record;
+mod statistics;
+mod status;
+mod wait;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use squall_core::control::{Desired, Heartbeat};
+use squall_core::{Error, Plan, Result};
+
+use crate::blobs::Blobs;
+use crate::clock::Clock;
+use crate::denied::{Denied, Kind};
+use crate::store::{Change, Expect, StateStore};
+use record::{COUNTER, Record, SUPERVISORS, TOPOLOGIES};
+use statistics::Statistics;
+
+pub(crate) struct World {
+    store: Arc<dyn StateStore>,
+    blobs: Arc<Blobs>,
+    clock: Arc<dyn Clock>,
+    lease: Duration,
+    blob_grace: Duration,
+    started: Duration,
+    /// The number of the newest topology, and the store's revision of it: two nimbuses never give out the same.
+    counter: (u64, Expect),
+    topologies: BTreeMap<String, Topology>,
+    members: BTreeMap<String, Member>,
+    /// Grows with every change that anybody may wait for.
+    revision: u64,
+    next_sweep: Duration,
+}
+
+/// A topology.
+struct Topology {
+    record: Record,
+    plan: Arc<Plan>,
+    /// Plans it was run with before, by hash, while workers may still report by them.
+    plans: BTreeMap<String, Arc<Plan>>,
+    statistics: Statistics,
+    waiting: Option<String>,
+    revision: u64,
+    /// Workers whose last phase was reported before spouts were activated again, by index.
+    stale: Vec<u32>,
+}
+
+/// A supervisor.
+struct Member {
+    /// What it said last; no reports in it.
+    said: Heartbeat,
+    /// When it was last heard, or when nimbus started.
+    heard_at: Duration,
+    /// Whether this nimbus has heard it at all.
+    heard: bool,
+    alive: bool,
+    desired: Desired,
+}
+
+impl World {
+    /// The cluster as it is in the store. Supervisors count as alive for one lease from now, so that nothing moves before they
+    /// had the time to report.
+    pub(crate) fn open(
+        store: Arc<dyn StateStore>,
+        blobs: Arc<Blobs>,
+        clock: Arc<dyn Clock>,
+        (lease, blob_grace): (Duration, Duration),
+    ) -> Result<Self> {
+        let now = clock.now();
+        let damaged =
+            |key: &str, e: serde_json::Error| Error::external(format!("the store's entry `{key}` is damaged")).because(e);
+        let counter = match store.get(COUNTER)? {
+            Some(v) => (serde_json::from_slice(&v.value).map_err(|e| damaged(COUNTER, e))?, Expect::Revision(v.revision)),
+            None => (0, Expect::Absent),
+        };
+        let mut topologies = BTreeMap::new();
+        for (key, v) in store.list(TOPOLOGIES)? {
+            let record: Record = serde_json::from_slice(&v.value).map_err(|e| damaged(&key, e))?;
+            let plan: Arc<Plan> =
+                Arc::new(serde_json::from_slice(&blobs.read(&record.plan)?).map_err(|e| damaged(&record.plan, e))?);
+            let carried = match store.get(&record::statistics_key(&record.id))? {
+                Some(v) => serde_json::from_slice(&v.value).map_err(|e| damaged(&key, e))?,
+                None => Default::default(),
+            };
+            topologies.insert(record.id.clone(), Topology::new(record, plan, Statistics::restored(carried)));
+        }
+        let mut members = BTreeMap::new();
+        for (key, v) in store.list(SUPERVISORS)? {
+            let said: Heartbeat = serde_json::from_slice(&v.value).map_err(|e| damaged(&key, e))?;
+            let id = key.trim_start_matches(SUPERVISORS).to_owned();
+            members.insert(id, Member { said, heard_at: now, heard: false, alive: true, desired: Desired::default() });
+        }
+        // Revisions go on from the wall clock, so that whoever waits for a change notices that nimbus is another.
+        let revision = clock.unix_ms().saturating_mul(1000);
+        let next_sweep = now;
+        let mut world =
+            World { store, blobs, clock, lease, blob_grace, started: now, counter, topologies, members, revision, next_sweep };
+        world.refresh();
+        Ok(world)
+    }
+
+    /// Grows with every change that anybody may wait for.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The id of the topology of this name or id.
+    pub(crate) fn find(&self, name: &str) -> Result<String, Denied> {
+        if self.topologies.contains_key(name) {
+            return Ok(name.to_owned());
+        }
+        let named = self.topologies.values().find(|t| t.record.name == name);
+        named.map(|t| t.record.id.clone()).ok_or_else(|| {
+            let names = self.topologies.values().map(|t| t.record.name.as_str());
+            let hint = squall_core::suggest::did_you_mean(name, names);
+            let shown: String = name.escape_debug().take(128).collect();
+            Denied::new(Kind::Unknown, format!("there is no topology `{shown}`"), hint.trim_start_matches("; ").to_owned())
+        })
+    }
+
+    /// The plan as it may be shown: secret values are masked.
+    pub(crate) fn plan(&self, id: &str) -> Option<Plan> {
+        let mut plan = Plan::clone(&self.topologies.get(id)?.plan);
+        plan.components.iter_mut().for_each(|c| c.config = c.shown_config());
+        Some(plan)
+    }
+
+    fn commit(&self, changes: &[Change]) -> Result<u64> {
+        match self.store.commit(changes)? {
+            Some(revision) => Ok(revision),
+            None => Err(Error::external("somebody else has changed nimbus's store")),
+        }
+    }
+
+    /// Writes records, then takes them over.
+    fn save(&mut self, records: Vec<Record>) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let changes = records.iter().map(Record::change).collect::<Result<Vec<_>>>()?;
+        self.commit(&changes)?;
+        for record in records {
+            self.touch(&record.id);
+            if let Some(t) = self.topologies.get_mut(&record.id) {
+                t.record = record;
+            }
+        }
+        Ok(())
+    }
+
+    /// A topology has changed.
+    fn touch(&mut self, id: &str) {
+        self.revision += 1;
+        if let Some(t) = self.topologies.get_mut(id) {
+            t.revision = self.revision;
+        }
+    }
+
+    /// Every topology may look different: a supervisor came or went.
+    fn touch_all(&mut self) {
+        self.revision += 1;
+        self.topologies.values_mut().for_each(|t| t.revision = self.revision);
+    }
+
+    /// Topologies in the order in which they were submitted.
+    fn in_order(&self) -> Vec<&Topology> {
+        let mut all: Vec<&Topology> = self.topologies.values().collect();
+        all.sort_by_key(|t| t.record.number);
+        all
+    }
+}
+
+impl Topology {
+    fn new(record: Record, plan: Arc<Plan>, statistics: Statistics) -> Self {
+        let plans = BTreeMap::from([(record.plan.clone(), plan.clone())]);
+        Topology { record, plan, plans, statistics, waiting: None, revision: 0, stale: Vec::new() }
+    }
+}

@@ -1,0 +1,72 @@
+//! Sums of what tasks report, by component.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use squall_core::control::{Latency, Report, TaskReport};
+use squall_core::{Histogram, Plan};
+
+/// Totals of a component.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Numbers {
+    pub(crate) emitted: u64,
+    pub(crate) transferred: u64,
+    pub(crate) executed: u64,
+    pub(crate) acked: u64,
+    pub(crate) failed: u64,
+    pub(crate) streams: BTreeMap<String, u64>,
+    pub(crate) inputs: Vec<(String, String, u64)>,
+    pub(crate) execute: Histogram,
+    pub(crate) complete: Histogram,
+    pub(crate) counters: BTreeMap<String, u64>,
+}
+
+fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
+}
+
+impl Numbers {
+    fn add_task(&mut self, t: &TaskReport) {
+        add(&mut self.emitted, t.emitted);
+        add(&mut self.transferred, t.transferred);
+        add(&mut self.executed, t.executed);
+        add(&mut self.acked, t.acked);
+        add(&mut self.failed, t.failed);
+        t.streams.iter().for_each(|(s, n)| add(self.streams.entry(s.clone()).or_default(), *n));
+        t.counters.iter().for_each(|(c, n)| add(self.counters.entry(c.clone()).or_default(), *n));
+        t.inputs.iter().for_each(|(c, s, n)| self.add_input(c, s, *n));
+        self.execute.merge(&t.execute);
+        self.complete.merge(&t.complete);
+    }
+
+    fn add_input(&mut self, component: &str, stream: &str, n: u64) {
+        match self.inputs.iter_mut().find(|(c, s, _)| c == component && s == stream) {
+            Some((.., sum)) => add(sum, n),
+            None => self.inputs.push((component.to_owned(), stream.to_owned(), n)),
+        }
+    }
+}
+
+/// Adds a report's tasks to the totals of their components.
+pub(crate) fn sum_up(sums: &mut BTreeMap<String, Numbers>, plan: &Plan, report: &Report) {
+    for task in &report.tasks {
+        if let Some(component) = plan.component_of(task.task).and_then(|c| plan.components.get(c)) {
+            match sums.get_mut(&component.id) {
+                Some(sum) => sum.add_task(task),
+                None => sums.entry(component.id.clone()).or_default().add_task(task),
+            }
+        }
+    }
+}
+
+/// What people want to know of a histogram of nanoseconds.
+pub(crate) fn latency(h: &Histogram) -> Latency {
+    let ms = |ns: Option<u64>| ns.map_or(0.0, |ns| ns as f64 / 1e6);
+    Latency {
+        count: h.count(),
+        mean_ms: h.mean().unwrap_or(0.0) / 1e6,
+        p50_ms: ms(h.quantile(0.5)),
+        p99_ms: ms(h.quantile(0.99)),
+    }
+}

@@ -1,0 +1,400 @@
+//! What a topology's workers have reported, so kept that totals never fall: what an incarnation counted is carried over when
+//! it is no more.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use squall_core::control::{ErrorEntry, ErrorReport, Report};
+use squall_core::{ComponentKind, Plan};
+
+use super::numbers::{Numbers, sum_up};
+
+const MOST_ERRORS: usize = 100;
+const LONGEST_MESSAGE: usize = 4096;
+/// How far back rates look.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// What is written to the store when an incarnation has gone.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Carried {
+    components: BTreeMap<String, Numbers>,
+    /// The newest incarnation of each worker whose counts are in here.
+    folded: BTreeMap<u32, u64>,
+    /// Whether an incarnation died with tuples on the way to it, so that delivered and taken in need not agree.
+    uneven: bool,
+    ignored_frames: u64,
+    link_bytes: (u64, u64),
+    first_tuple_ms: Option<u64>,
+}
+
+/// A topology's statistics.
+#[derive(Debug, Default)]
+pub(crate) struct Statistics {
+    carried: Carried,
+    live: BTreeMap<(u32, u64), Live>,
+    pub(crate) errors: VecDeque<ErrorEntry>,
+    error_counts: BTreeMap<String, u64>,
+    /// What every worker had reported when everything looked finished first; whoever reports the same again confirms it.
+    candidate: Option<BTreeMap<(u32, u64), u64>>,
+    pub(crate) finished: bool,
+}
+
+#[derive(Debug)]
+struct Live {
+    plan: Arc<Plan>,
+    reports: u64,
+    report: Report,
+    samples: VecDeque<Sample>,
+}
+
+#[derive(Debug)]
+struct Sample {
+    at: Duration,
+    tasks: BTreeMap<u32, Rates>,
+}
+
+/// What is counted a second of a task or, summed, of a component.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Rates {
+    pub(crate) emitted: f64,
+    pub(crate) executed: f64,
+    pub(crate) busy: f64,
+    pub(crate) blocked: f64,
+}
+
+/// Who reports, when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct From<'a> {
+    pub(crate) worker: u32,
+    pub(crate) incarnation: u64,
+    /// Grows with every report it makes.
+    pub(crate) reports: u64,
+    pub(crate) host: &'a str,
+    pub(crate) now: Duration,
+    pub(crate) unix_ms: u64,
+    /// Since the topology was submitted.
+    pub(crate) age_ms: u64,
+}
+
+/// What a component has now and what it did lately.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Gauges {
+    pub(crate) pending: u64,
+    pub(crate) queued: u64,
+    pub(crate) ended: u32,
+    pub(crate) rates: Rates,
+    /// The busiest task's share of time.
+    pub(crate) capacity: f64,
+    /// The most held-up task's share of time.
+    pub(crate) blocked: f64,
+}
+
+impl Statistics {
+    pub(crate) fn restored(carried: Carried) -> Self {
+        Statistics { carried, ..Statistics::default() }
+    }
+
+    pub(crate) fn carried(&self) -> &Carried {
+        &self.carried
+    }
+
+    pub(crate) fn first_tuple_ms(&self) -> Option<u64> {
+        self.carried.first_tuple_ms
+    }
+
+    /// Takes in a report; whether it is new. Reports of incarnations that were carried over come too late.
+    pub(crate) fn take(&mut self, from: From<'_>, plan: &Arc<Plan>, report: &Report) -> bool {
+        let key = (from.worker, from.incarnation);
+        let known = self.live.get(&key).map(|l| l.reports);
+        if self.carried.folded.get(&from.worker).is_some_and(|f| *f >= from.incarnation) || known >= Some(from.reports) {
+            return false;
+        }
+        report.errors.iter().for_each(|e| self.note(from, e));
+        let live = self.live.entry(key).or_insert_with(|| Live {
+            plan: plan.clone(),
+            reports: 0,
+            report: Report::default(),
+            samples: VecDeque::new(),
+        });
+        let unchanged = live.reports > 0 && same_counts(&live.report, report);
+        live.reports = from.reports;
+        live.report = Report { errors: Vec::new(), ..report.clone() };
+        live.samples.push_back(Sample { at: from.now, tasks: report.tasks.iter().map(|t| (t.task, counts(t))).collect() });
+        while live.samples.get(1).is_some_and(|second| from.now.saturating_sub(second.at) >= WINDOW) {
+            live.samples.pop_front();
+        }
+        if self.carried.first_tuple_ms.is_none() && report.tasks.iter().any(|t| t.emitted > 0) {
+            self.carried.first_tuple_ms = Some(from.age_ms);
+        }
+        if !unchanged {
+            self.candidate = None;
+        }
+        true
+    }
+
+    fn note(&mut self, from: From<'_>, e: &ErrorReport) {
+        let count = self.error_counts.entry(e.component.clone()).or_default();
+        *count = count.saturating_add(e.count);
+        let message: String = e.message.chars().take(LONGEST_MESSAGE).collect();
+        let same = |x: &ErrorEntry| x.component == e.component && x.task == e.task && x.message == message;
+        let before = self.errors.iter().position(same).and_then(|i| self.errors.remove(i));
+        self.errors.push_front(ErrorEntry {
+            unix_ms: from.unix_ms,
+            component: e.component.clone(),
+            task: e.task,
+            worker: from.worker,
+            host: from.host.to_owned(),
+            message,
+            count: before.map_or(0, |b| b.count).saturating_add(e.count),
+            panic: e.panic,
+        });
+        self.errors.truncate(MOST_ERRORS);
+    }
+
+    /// Adds an error that is nimbus's own to tell.
+    pub(crate) fn say(&mut self, unix_ms: u64, message: String) {
+        let (component, host) = (String::new(), String::new());
+        self.errors.push_front(ErrorEntry { unix_ms, component, task: 0, worker: 0, host, message, count: 1, panic: false });
+        self.errors.truncate(MOST_ERRORS);
+    }
+
+    /// Carries over what incarnations of a worker up to this one have counted; whether there was something. `even`: nothing was
+    /// on the way to them.
+    pub(crate) fn fold(&mut self, worker: u32, up_to: u64, even: bool) -> bool {
+        let gone: Vec<(u32, u64)> = self.live.range((worker, 0)..=(worker, up_to)).map(|(k, _)| *k).collect();
+        for key in &gone {
+            if let Some(live) = self.live.remove(key) {
+                sum_up(&mut self.carried.components, &live.plan, &live.report);
+                let sum = |a: &mut u64, b: u64| *a = a.saturating_add(b);
+                sum(&mut self.carried.ignored_frames, live.report.ignored_frames);
+                sum(&mut self.carried.link_bytes.0, live.report.link_bytes.0);
+                sum(&mut self.carried.link_bytes.1, live.report.link_bytes.1);
+                let folded = self.carried.folded.entry(key.0).or_default();
+                *folded = (*folded).max(key.1);
+                self.carried.uneven |= !even;
+            }
+        }
+        if !gone.is_empty() {
+            (self.candidate, self.finished) = (None, false);
+        }
+        !gone.is_empty()
+    }
+
+    /// The newest incarnation of a worker that has reported and is not carried over.
+    pub(crate) fn newest(&self, worker: u32) -> Option<u64> {
+        self.live.range((worker, 0)..=(worker, u64::MAX)).next_back().map(|((_, i), _)| *i)
+    }
+
+    /// Decides whether the topology has finished. `running` are the incarnations that make it up now; without all of them it has not.
+    ///
+    /// Everything must look finished at one moment, and then every worker must report once more with the same counts: a tuple that
+    /// was on its way at that moment would change one of them.
+    pub(crate) fn judge(&mut self, plan: &Plan, running: Option<&[(u32, u64)]>) {
+        let looks_so = running.is_some_and(|running| self.looks_finished(plan, running));
+        let Some(running) = running.filter(|_| looks_so) else {
+            (self.candidate, self.finished) = (None, false);
+            return;
+        };
+        let now: BTreeMap<(u32, u64), u64> = running.iter().map(|k| (*k, self.live.get(k).map_or(0, |l| l.reports))).collect();
+        match &self.candidate {
+            Some(before) if before.keys().eq(now.keys()) => {
+                self.finished = self.finished || now.iter().all(|(k, reports)| before.get(k).is_some_and(|b| reports > b));
+            }
+            _ => (self.candidate, self.finished) = (Some(now), false),
+        }
+    }
+
+    fn looks_finished(&self, plan: &Plan, running: &[(u32, u64)]) -> bool {
+        let spout_tasks: u32 = plan.components.iter().filter(|c| c.kind == ComponentKind::Spout).map(|c| c.parallelism).sum();
+        let (mut ended, mut under_way) = (0, 0u64);
+        for key in running {
+            let Some(live) = self.live.get(key) else { return false };
+            for t in &live.report.tasks {
+                ended += u32::from(t.ended);
+                under_way = under_way.saturating_add(t.pending).saturating_add(t.queued);
+            }
+        }
+        if ended < spout_tasks || under_way > 0 || running.is_empty() {
+            return false;
+        }
+        let totals = self.totals();
+        let sum = |of: fn(&Numbers) -> u64| totals.values().map(of).fold(0u64, u64::saturating_add);
+        self.carried.uneven || sum(|n| n.transferred) == sum(|n| n.executed)
+    }
+
+    /// Totals by component since the topology was submitted.
+    pub(crate) fn totals(&self) -> BTreeMap<String, Numbers> {
+        let mut sums = self.carried.components.clone();
+        self.live.values().for_each(|l| sum_up(&mut sums, &l.plan, &l.report));
+        sums
+    }
+
+    /// Errors of a component.
+    pub(crate) fn errors_of(&self, component: &str) -> u64 {
+        self.error_counts.get(component).copied().unwrap_or(0)
+    }
+
+    /// Ignored frames, bytes in and bytes out.
+    pub(crate) fn links(&self) -> (u64, u64, u64) {
+        let (i, o) = self.carried.link_bytes;
+        self.live.values().fold((self.carried.ignored_frames, i, o), |(f, i, o), l| {
+            let r = &l.report;
+            (f.saturating_add(r.ignored_frames), i.saturating_add(r.link_bytes.0), o.saturating_add(r.link_bytes.1))
+        })
+    }
+
+    /// What components have now, by id; of the newest incarnations only.
+    pub(crate) fn gauges(&self, now: Duration) -> BTreeMap<String, Gauges> {
+        let mut found: BTreeMap<String, Gauges> = BTreeMap::new();
+        for ((worker, incarnation), live) in &self.live {
+            if self.newest(*worker) != Some(*incarnation) {
+                continue;
+            }
+            for t in &live.report.tasks {
+                let Some(component) = live.plan.component_of(t.task).and_then(|c| live.plan.components.get(c)) else {
+                    continue;
+                };
+                let g = found.entry(component.id.clone()).or_default();
+                g.pending = g.pending.saturating_add(t.pending);
+                g.queued = g.queued.saturating_add(t.queued);
+                g.ended += u32::from(t.ended);
+                let rates = live.rates(t.task, now);
+                g.rates.emitted += rates.emitted;
+                g.rates.executed += rates.executed;
+                g.capacity = g.capacity.max(rates.busy.min(1.0));
+                g.blocked = g.blocked.max(rates.blocked.min(1.0));
+            }
+        }
+        found
+    }
+}
+
+impl Live {
+    /// A task's rates over the window; nothing where it has been silent for that long.
+    fn rates(&self, task: u32, now: Duration) -> Rates {
+        let (Some(first), Some(last)) = (self.samples.front(), self.samples.back()) else { return Rates::default() };
+        let elapsed = last.at.saturating_sub(first.at).as_secs_f64();
+        if elapsed <= 0.0 || now.saturating_sub(last.at) > WINDOW {
+            return Rates::default();
+        }
+        let (Some(a), Some(b)) = (first.tasks.get(&task), last.tasks.get(&task)) else { return Rates::default() };
+        let rate = |from: f64, to: f64| ((to - from) / elapsed).max(0.0);
+        Rates {
+            emitted: rate(a.emitted, b.emitted),
+            executed: rate(a.executed, b.executed),
+            busy: rate(a.busy, b.busy),
+            blocked: rate(a.blocked, b.blocked),
+        }
+    }
+}
+
+fn counts(t: &squall_core::control::TaskReport) -> Rates {
+    Rates {
+        emitted: t.emitted as f64,
+        executed: t.executed as f64,
+        busy: t.busy_ns as f64 / 1e9,
+        blocked: t.blocked_ns as f64 / 1e9,
+    }
+}
+
+fn same_counts(a: &Report, b: &Report) -> bool {
+    let key = |r: &Report| -> Vec<(u32, [u64; 5], bool)> {
+        r.tasks.iter().map(|t| (t.task, [t.emitted, t.transferred, t.executed, t.pending, t.queued], t.ended)).collect()
+    };
+    key(a) == key(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_core::control::TaskReport;
+
+    fn plan() -> Arc<Plan> {
+        let component = |id, kind| serde_json::json!({"id": id, "kind": kind, "type": "t", "config": {}, "parallelism": 1});
+        Arc::new(
+            serde_json::from_value(
+                serde_json::json!({"name": "p", "components": [component("s", "spout"), component("b", "bolt")]}),
+            )
+            .unwrap(),
+        )
+    }
+
+    fn from(worker: u32, incarnation: u64, reports: u64) -> From<'static> {
+        From { worker, incarnation, reports, host: "h", now: Duration::from_secs(reports), unix_ms: 0, age_ms: 7 }
+    }
+
+    fn report(task: u32, out: u64, taken: u64) -> Report {
+        let busy_ns = 500_000_000 * (out + taken) / 10;
+        let task = TaskReport {
+            task,
+            emitted: out,
+            transferred: out,
+            executed: taken,
+            ended: task == 1,
+            busy_ns,
+            ..Default::default()
+        };
+        Report { tasks: vec![task], ..Report::default() }
+    }
+
+    #[test]
+    fn totals_do_not_fall_when_a_worker_starts_again() {
+        let (plan, mut s) = (plan(), Statistics::default());
+        assert!(s.take(from(0, 1, 1), &plan, &report(1, 10, 0)));
+        assert!(!s.take(from(0, 1, 1), &plan, &report(1, 99, 0)), "the same report again is ignored");
+        assert_eq!(s.first_tuple_ms(), Some(7));
+        assert!(s.fold(0, 1, false));
+        assert!(!s.fold(0, 1, false));
+        assert!(!s.take(from(0, 1, 2), &plan, &report(1, 20, 0)), "too late");
+        assert!(s.take(from(0, 2, 1), &plan, &report(1, 5, 0)));
+        assert_eq!(s.totals()["s"].emitted, 15);
+        let text = serde_json::to_string(s.carried()).unwrap();
+        let again = Statistics::restored(serde_json::from_str(&text).unwrap());
+        assert_eq!(again.totals()["s"].emitted, 10, "and outlive nimbus");
+    }
+
+    #[test]
+    fn finished_needs_a_second_equal_report_of_every_worker() {
+        let (plan, mut s) = (plan(), Statistics::default());
+        let running = [(0, 1), (1, 1)];
+        let step = |s: &mut Statistics, w, n, out, taken| {
+            s.take(from(w, 1, n), &plan, &report(w + 1, out, taken));
+            s.judge(&plan, Some(&running));
+            s.finished
+        };
+        assert!(!step(&mut s, 0, 1, 10, 0));
+        assert!(!step(&mut s, 1, 1, 0, 9), "one tuple is on its way");
+        assert!(!step(&mut s, 1, 2, 0, 10), "looks finished now");
+        assert!(!step(&mut s, 1, 3, 0, 10), "worker 1 confirms, worker 0 has not");
+        assert!(step(&mut s, 0, 2, 10, 0));
+        assert!(!step(&mut s, 0, 3, 11, 0), "it was not the end after all");
+        s.judge(&plan, None);
+        assert!(!s.finished);
+    }
+
+    #[test]
+    fn rates_look_back_over_the_window() {
+        let (plan, mut s) = (plan(), Statistics::default());
+        (1..=30).for_each(|n| assert!(s.take(from(0, 1, n), &plan, &report(1, n * 10, 0))));
+        let g = s.gauges(Duration::from_secs(30))["s"];
+        assert!((g.rates.emitted - 10.0).abs() < 1e-9, "{g:?}");
+        assert!((g.capacity - 0.5).abs() < 1e-9, "{g:?}");
+        assert_eq!(s.gauges(Duration::from_secs(60))["s"].rates, Rates::default());
+        assert!(s.live[&(0, 1)].samples.len() <= 12);
+    }
+
+    #[test]
+    fn equal_errors_are_counted_not_repeated() {
+        let (plan, mut s) = (plan(), Statistics::default());
+        let e = |message: &str| ErrorReport { component: "b".into(), task: 2, message: message.into(), count: 2, panic: false };
+        for n in 1..=3 {
+            s.take(from(0, 1, n), &plan, &Report { errors: vec![e("bad row"), e(&format!("row {n}"))], ..Report::default() });
+        }
+        assert_eq!(s.errors.len(), 4);
+        assert_eq!(s.errors.iter().find(|e| e.message == "bad row").unwrap().count, 6);
+        assert_eq!(s.errors_of("b"), 12);
+    }
+}

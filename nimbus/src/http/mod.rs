@@ -1,0 +1,99 @@
+//! The HTTP door: who may come in, what they may ask for. `docs/api.md` is its table.
+
+mod answer;
+mod blobs;
+mod logs;
+mod supervisors;
+mod topologies;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use serde::Deserialize;
+use squall_core::control::bearer_matches;
+
+use crate::cluster::World;
+use crate::denied::{Denied, Kind};
+use crate::nimbus::Nimbus;
+
+type Shared = State<Arc<Nimbus>>;
+
+/// The longest a call may wait for a change.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+pub(crate) fn router(nimbus: Arc<Nimbus>) -> Router {
+    Router::new()
+        .route("/v1/cluster", get(topologies::cluster))
+        .route("/v1/topologies", get(topologies::list).post(topologies::submit))
+        .route("/v1/topologies/{name}", get(topologies::status))
+        .route("/v1/topologies/{name}/plan", get(topologies::plan))
+        .route("/v1/topologies/{name}/activate", post(topologies::activate))
+        .route("/v1/topologies/{name}/deactivate", post(topologies::deactivate))
+        .route("/v1/topologies/{name}/rebalance", post(topologies::rebalance))
+        .route("/v1/topologies/{name}/kill", post(topologies::kill))
+        .route("/v1/topologies/{name}/logs", get(logs::list))
+        .route("/v1/topologies/{name}/logs/{worker}", get(logs::piece))
+        .route("/v1/blobs/{sha256}", put(blobs::receive).get(blobs::send).head(blobs::size))
+        .route("/v1/supervisors/{id}/heartbeat", post(supervisors::heartbeat))
+        .route("/v1/supervisors/{id}/desired", get(supervisors::desired))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(no_method)
+        .layer(from_fn_with_state(nimbus.clone(), needs_token))
+        .with_state(nimbus)
+}
+
+async fn needs_token(State(nimbus): Shared, request: Request, next: Next) -> Response {
+    let header = request.headers().get("authorization").map(|h| h.as_bytes());
+    if bearer_matches(header, nimbus.token()) {
+        return next.run(request).await;
+    }
+    let remedy = "send `authorization: Bearer TOKEN` with the content of the file `token` in nimbus's folder";
+    Denied::new(Kind::NoToken, "the token is missing or wrong", remedy).into_response()
+}
+
+async fn nowhere(request: Request) -> Denied {
+    let path: String = request.uri().path().escape_debug().take(128).collect();
+    Denied::new(Kind::Unknown, format!("there is nothing at `{path}`"), "docs/api.md lists the paths")
+}
+
+async fn no_method(request: Request) -> Denied {
+    let error = format!("{} is not possible here", request.method());
+    Denied::new(Kind::NoMethod, error, "docs/api.md lists the paths and their methods")
+}
+
+/// What a long poll asks with.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Wait {
+    after: Option<u64>,
+    wait_ms: u64,
+}
+
+impl Wait {
+    /// What is seen as soon as its revision is another than the caller knows; none when it was not in time.
+    async fn for_change<T>(
+        self,
+        nimbus: &Nimbus,
+        look: impl Fn(&World) -> Result<(u64, T), Denied>,
+    ) -> Result<Option<T>, Denied> {
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(self.wait_ms).min(LONGEST_WAIT);
+        let (mut changes, mut closing) = (nimbus.changes(), nimbus.closing());
+        loop {
+            changes.borrow_and_update();
+            let (revision, seen) = nimbus.look(&look)?;
+            if self.after != Some(revision) {
+                return Ok(Some(seen));
+            }
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return Ok(None) },
+                _ = closing.wait_for(|c| *c) => return Ok(None),
+                () = tokio::time::sleep_until(deadline) => return Ok(None),
+            }
+        }
+    }
+}

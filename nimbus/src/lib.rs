@@ -1,0 +1,73 @@
+//! Nimbus: keeps topologies, schedules them on supervisors, watches both, and answers clients over HTTP.
+#![warn(missing_docs)]
+
+mod admit;
+mod blobs;
+mod clock;
+mod cluster;
+mod denied;
+mod discovery;
+mod http;
+mod nimbus;
+mod options;
+mod schedule;
+mod states;
+mod store;
+mod token;
+
+pub use clock::{Clock, SystemClock};
+pub use discovery::{discovery_path, read_discovery};
+pub use options::Options;
+pub use token::token;
+
+use std::future::{Future, IntoFuture};
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use squall_core::control::{Discovery, loopback_only};
+use squall_core::{Error, Result};
+use tokio::net::TcpListener;
+
+/// How long calls under way may take after the end was asked for.
+const LAST_CALLS: Duration = Duration::from_secs(1);
+
+/// Runs nimbus until `shutdown` is ready. Topologies run on without it.
+///
+/// # Errors
+/// The listener is not on loopback; the folder or the store cannot be used.
+pub async fn run(options: Options, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+    let address = listener.local_addr()?;
+    loopback_only(address)?;
+    let dir = &options.dir;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|e| Error::external(format!("cannot make the folder {}", dir.display())).because(e))?;
+    let dir = std::fs::canonicalize(dir)?;
+    let store = Arc::new(store::Embedded::open(&dir.join("state.redb"))?);
+    let token = token::token(&dir)?;
+    let blobs = Arc::new(blobs::Blobs::open(dir.join("blobs"), options.blob_limit)?);
+    let times = (options.lease, options.blob_grace);
+    let world = cluster::World::open(store, blobs.clone(), options.clock.clone(), times)?;
+    let nimbus = Arc::new(nimbus::Nimbus::new(world, token, blobs, options.clock));
+    let said = Discovery { url: format!("http://{address}"), token_file: dir.join("token"), pid: std::process::id() };
+    let _announced = options.discovery.map(|path| discovery::Announcement::write(&path, said)).transpose()?;
+    log::info!(address:display = address, dir:display = dir.display(); "nimbus is here");
+
+    let mut closing = nimbus.closing();
+    let over = async move { drop(closing.wait_for(|c| *c).await) };
+    let server = axum::serve(listener, http::router(nimbus.clone())).with_graceful_shutdown(over).into_future();
+    let end = async {
+        shutdown.await;
+        nimbus.close();
+        tokio::time::sleep(LAST_CALLS).await;
+    };
+    tokio::select! {
+        served = async { tokio::join!(server, nimbus.keep_time()).0 } => served?,
+        () = end => {}
+    }
+    log::info!("nimbus ends");
+    Ok(())
+}

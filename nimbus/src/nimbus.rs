@@ -1,0 +1,99 @@
+//! The running nimbus: the world behind a lock, and those who wait for it to change.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::blobs::Blobs;
+use crate::clock::Clock;
+use crate::cluster::World;
+use crate::denied::Denied;
+
+/// Time is looked at this often, by the system's clock, and nimbus was held up when it was not looked at for so long: its
+/// process was stopped, or its machine slept.
+const LOOK: Duration = Duration::from_millis(500);
+const HELD_UP: Duration = Duration::from_secs(1);
+
+pub(crate) struct Nimbus {
+    world: Mutex<World>,
+    changed: watch::Sender<u64>,
+    closing: watch::Sender<bool>,
+    token: String,
+    blobs: Arc<Blobs>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Nimbus {
+    pub(crate) fn new(world: World, token: String, blobs: Arc<Blobs>, clock: Arc<dyn Clock>) -> Self {
+        let changed = watch::Sender::new(world.revision());
+        Nimbus { world: Mutex::new(world), changed, closing: watch::Sender::new(false), token, blobs, clock }
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    pub(crate) fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    /// A notice of every change of the world.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// True when nimbus is about to end.
+    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
+    }
+
+    pub(crate) fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&World) -> Result<T, Denied>) -> Result<T, Denied> {
+        look(&self.world())
+    }
+
+    /// Changes the world and tells everybody. The lock is held for a write to the store, which takes a fraction of a millisecond.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> Result<T, Denied>) -> Result<T, Denied> {
+        let mut world = self.world();
+        let done = change(&mut world);
+        let revision = world.revision();
+        self.changed.send_if_modified(|r| std::mem::replace(r, revision) != revision);
+        done
+    }
+
+    /// Does what time asks for until nimbus closes.
+    pub(crate) async fn keep_time(&self) {
+        let (mut changes, mut closing) = (self.changes(), self.closing());
+        let mut looked = Instant::now();
+        loop {
+            changes.borrow_and_update();
+            let away = std::mem::replace(&mut looked, Instant::now()).elapsed();
+            if away >= HELD_UP {
+                log::warn!(seconds = away.as_secs_f64(); "nimbus was held up; all supervisors have a lease from now");
+                let _ = self.change(|w| {
+                    w.held_up();
+                    Ok(())
+                });
+            }
+            let next = self.change(|w| w.due().map_err(Denied::from)).unwrap_or_else(|e| {
+                log::error!(error = e.problem.error.as_str(); "nimbus cannot do what is due");
+                self.clock.now() + Duration::from_millis(200)
+            });
+            tokio::select! {
+                () = self.clock.sleep_until(next) => {}
+                () = tokio::time::sleep(LOOK) => {}
+                // There may be an earlier moment now.
+                changed = changes.changed() => if changed.is_err() { return },
+                _ = closing.wait_for(|c| *c) => return,
+            }
+        }
+    }
+}

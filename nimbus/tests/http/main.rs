@@ -1,0 +1,5 @@
+//! A real nimbus over HTTP; its supervisors are pretended.
+
+mod common;
+mod door;
+mod topologies;

@@ -1,0 +1,347 @@
+//! Topologies' lives over HTTP, with supervisors that are only pretended.
+
+use std::time::Duration;
+
+use crate::common::{Fake, HandClock, Nimbus, plan};
+use serde_json::{Value, json};
+
+fn status(nimbus: &Nimbus, name: &str) -> Value {
+    let (code, status) = nimbus.get(&format!("/v1/topologies/{name}"));
+    assert_eq!(code, 200, "{status}");
+    status
+}
+
+/// Waits until a topology looks so.
+fn until(nimbus: &Nimbus, name: &str, looks_so: impl Fn(&Value) -> bool) -> Value {
+    let mut seen = status(nimbus, name);
+    while !looks_so(&seen) {
+        let (code, next) = nimbus.get(&format!("/v1/topologies/{name}?after={}&wait_ms=10000", seen["revision"]));
+        assert_eq!(code, 200, "it did not happen: {seen}");
+        seen = next;
+    }
+    seen
+}
+
+fn until_gone(nimbus: &Nimbus, id: &str) {
+    loop {
+        let (code, seen) = nimbus.get(&format!("/v1/topologies/{id}"));
+        if code == 404 {
+            return;
+        }
+        let (code, _) = nimbus.get(&format!("/v1/topologies/{id}?after={}&wait_ms=10000", seen["revision"]));
+        assert_ne!(code, 204, "it does not go: {seen}");
+    }
+}
+
+fn running(dir: &std::path::Path, clock: &std::sync::Arc<HandClock>, workers: u32) -> (Nimbus, Fake, String) {
+    let nimbus = Nimbus::start(dir, clock);
+    let mut s = Fake::new('a', 4);
+    s.beat(&nimbus);
+    s.hear(&nimbus);
+    let id = nimbus.submit(&plan("p", workers));
+    assert!(s.hear(&nimbus));
+    s.obey(1);
+    s.beat(&nimbus);
+    assert!(s.hear(&nimbus));
+    (nimbus, s, id)
+}
+
+fn report(task: u32, n: u64, phase: &str) -> Value {
+    json!({"incarnation": 1, "epoch": 1, "phase": phase, "errors": [], "ignored_frames": 0, "link_bytes": [0, 0],
+        "tasks": [{"task": task, "emitted": n, "transferred": n, "executed": if task == 1 { 0 } else { n }, "ended": task == 1}]})
+}
+
+#[test]
+fn a_topology_waits_for_slots_and_runs_when_there_are_some() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let nimbus = Nimbus::start(dir.path(), &clock);
+    let mut small = Fake::new('a', 2);
+    assert!(small.beat(&nimbus), "nimbus does not know it and wants to hear all");
+    assert!(!small.beat(&nimbus));
+    nimbus.submit(&plan("p", 4));
+    assert_eq!(status(&nimbus, "p")["waiting"], "needs 4 slots, 2 are free");
+    assert!(small.hear(&nimbus));
+    assert!(small.desired.is_empty());
+
+    let mut other = Fake::new('b', 2);
+    other.beat(&nimbus);
+    assert!(small.hear(&nimbus) && other.hear(&nimbus));
+    assert_eq!((small.desired.len(), other.desired.len()), (2, 2));
+    assert_eq!(status(&nimbus, "p")["waiting"], Value::Null);
+    let mut tasks: Vec<u64> = Vec::new();
+    for d in small.desired.iter().chain(&other.desired) {
+        tasks.extend(d["tasks"].as_array().unwrap().iter().map(|t| t.as_u64().unwrap()));
+        assert_eq!(d["orders"]["state"], "active");
+    }
+    tasks.sort();
+    assert_eq!(tasks, [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_hello_reaches_the_others_at_once() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let nimbus = Nimbus::start(dir.path(), &clock);
+    let (mut a, mut b) = (Fake::new('a', 1), Fake::new('b', 1));
+    a.beat(&nimbus);
+    b.beat(&nimbus);
+    nimbus.submit(&plan("p", 2));
+    a.hear(&nimbus);
+    b.hear(&nimbus);
+    a.obey(5);
+    a.beat(&nimbus);
+    assert!(b.hear(&nimbus));
+    let peer = |b: &Fake| b.desired[0]["orders"]["workers"][0].clone();
+    assert_eq!((peer(&b)["endpoint"].as_str(), &peer(&b)["incarnation"]), (Some("tcp://a:0:5"), &json!(5)));
+    // It dies, and nobody knows where the next one is until it says so.
+    a.set(0, "endpoint", Value::Null);
+    a.set(0, "incarnation", json!(6));
+    a.beat(&nimbus);
+    assert!(b.hear(&nimbus));
+    assert_eq!((&peer(&b)["endpoint"], &peer(&b)["incarnation"]), (&Value::Null, &json!(0)));
+}
+
+#[test]
+fn a_kill_ends_early_when_nothing_is_under_way_and_leaves_nothing() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let (nimbus, mut s, id) = running(dir.path(), &clock, 2);
+    let blobs = || std::fs::read_dir(dir.path().join("blobs")).unwrap().count();
+    assert_eq!(blobs(), 1, "the plan");
+    let (code, answer) = nimbus.post("/v1/topologies/p/kill", json!({}));
+    assert_eq!((code, answer["state"].as_str()), (200, Some("KILLED")));
+    assert!(s.hear(&nimbus));
+    assert_eq!(s.desired[0]["orders"]["state"], "inactive");
+    assert_eq!(status(&nimbus, "p")["wait_left_ms"], 30_000);
+    let refused = nimbus.post("/v1/topologies/p/activate", json!({}));
+    assert_eq!(refused.0, 409);
+    assert!(refused.1["error"].as_str().unwrap().contains("is KILLED"), "{}", refused.1);
+    assert_eq!(nimbus.post("/v1/topologies", json!({"plan": plan("p", 1)})).0, 409, "the name is taken until it is gone");
+
+    s.set(0, "phase", json!("drained"));
+    s.beat(&nimbus);
+    assert_eq!(s.desired.len(), 2, "the other one still runs");
+    s.set(1, "phase", json!("drained"));
+    s.beat(&nimbus);
+    assert!(s.hear(&nimbus));
+    assert!(s.desired.is_empty());
+    assert_eq!(status(&nimbus, "p")["state"], "KILLED", "it goes when the last process has ended");
+    s.obey(1);
+    s.beat(&nimbus);
+    until_gone(&nimbus, &id);
+    assert_eq!(blobs(), 0);
+    nimbus.submit(&plan("p", 1));
+}
+
+#[test]
+fn a_kill_waits_no_longer_than_it_was_told() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let (nimbus, mut s, _) = running(dir.path(), &clock, 1);
+    nimbus.post("/v1/topologies/p/kill", json!({"wait_ms": 2000}));
+    assert!(s.hear(&nimbus));
+    assert_eq!(s.desired.len(), 1);
+    clock.forward(Duration::from_millis(2000));
+    assert!(s.hear(&nimbus));
+    assert!(s.desired.is_empty());
+
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let (nimbus, mut s, _) = running(dir.path(), &clock, 1);
+    nimbus.post("/v1/topologies/p/kill", json!({"wait_ms": 0}));
+    assert!(s.hear(&nimbus));
+    assert!(s.desired.is_empty());
+}
+
+#[test]
+fn a_rebalance_drains_moves_and_returns_to_the_state_before() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let (nimbus, mut s, _) = running(dir.path(), &clock, 2);
+    let before = s.desired.clone();
+    nimbus.post("/v1/topologies/p/deactivate", json!({}));
+    assert!(s.hear(&nimbus));
+    let (code, answer) = nimbus.post("/v1/topologies/p/rebalance", json!({"workers": 3, "parallelism": {"sum": 5}}));
+    assert_eq!((code, answer["state"].as_str()), (200, Some("REBALANCING")));
+    assert_eq!(nimbus.post("/v1/topologies/p/deactivate", json!({})).0, 409);
+    s.set(0, "phase", json!("drained"));
+    s.set(1, "phase", json!("drained"));
+    s.beat(&nimbus);
+    assert!(s.hear(&nimbus));
+    assert_eq!(s.desired.len(), 3);
+    let epoch = |d: &Value| d["orders"]["epoch"].as_u64().unwrap();
+    assert!(epoch(&s.desired[0]) > epoch(&before[0]));
+    assert_ne!(s.desired[0]["plan"], before[0]["plan"]);
+    assert_eq!(s.desired[0]["slot"], before[0]["slot"], "what can stay where it is does");
+    assert_eq!(s.desired[0]["orders"]["state"], "inactive");
+    assert_eq!(s.desired[0]["orders"]["workers"][0]["endpoint"], Value::Null, "the old process does not count");
+    let seen = status(&nimbus, "p");
+    assert_eq!((seen["state"].as_str(), seen["components"][1]["tasks"].as_u64()), (Some("INACTIVE"), Some(5)));
+
+    for (body, says) in [
+        (json!({"workers": 0}), "`workers` is 0"),
+        (json!({"parallelism": {"sm": 2}}), "did you mean `sum`?"),
+        (json!({"parallelism": {"sum": 0}}), "parallelism is 0"),
+    ] {
+        let (code, answer) = nimbus.post("/v1/topologies/p/rebalance", body);
+        assert_eq!(code, 422);
+        assert!(answer["error"].as_str().unwrap().contains(says), "{answer}");
+    }
+    let (code, answer) = nimbus.post("/v1/topologies/p/rebalance", json!({"workers": 6}));
+    assert_eq!(code, 409);
+    assert!(answer["error"].as_str().unwrap().contains("needs 3 more slots, 1 are free"), "{answer}");
+}
+
+#[test]
+fn a_silent_supervisors_worker_moves_and_its_old_one_is_stopped() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let nimbus = Nimbus::start(dir.path(), &clock);
+    let (mut a, mut b) = (Fake::new('a', 1), Fake::new('b', 2));
+    a.beat(&nimbus);
+    b.beat(&nimbus);
+    nimbus.submit(&plan("p", 2));
+    for s in [&mut a, &mut b] {
+        s.hear(&nimbus);
+        s.obey(1);
+        s.beat(&nimbus);
+        s.hear(&nimbus);
+    }
+    let kept = b.desired[0].clone();
+    clock.forward(Duration::from_millis(2900));
+    b.beat(&nimbus);
+    clock.forward(Duration::from_millis(200));
+    while b.desired.len() < 2 {
+        assert!(b.hear(&nimbus), "the lease of 3 s is over");
+    }
+    let now = b.desired.iter().find(|d| d["worker"] == kept["worker"]).unwrap();
+    assert_eq!((&now["slot"], &now["tasks"]), (&kept["slot"], &kept["tasks"]), "the healthy one stays");
+    let (_, cluster) = nimbus.get("/v1/cluster");
+    assert_eq!((&cluster["slots_total"], &cluster["supervisors"][0]["alive"]), (&json!(2), &json!(false)));
+
+    a.beat(&nimbus);
+    while !a.desired.is_empty() {
+        assert!(a.hear(&nimbus), "told to stop what was moved away");
+    }
+}
+
+#[test]
+fn when_all_were_cut_off_the_first_one_back_is_not_given_everything() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let nimbus = Nimbus::start(dir.path(), &clock);
+    let (mut a, mut b) = (Fake::new('a', 2), Fake::new('b', 2));
+    a.beat(&nimbus);
+    b.beat(&nimbus);
+    nimbus.submit(&plan("p", 2));
+    for s in [&mut a, &mut b] {
+        s.hear(&nimbus);
+        s.obey(1);
+        s.beat(&nimbus);
+        s.hear(&nimbus);
+    }
+    let alive = |nimbus: &Nimbus| {
+        let (_, cluster) = nimbus.get("/v1/cluster");
+        cluster["supervisors"].as_array().unwrap().iter().filter(|s| s["alive"] == true).count()
+    };
+    clock.forward(Duration::from_millis(3100));
+    while alive(&nimbus) > 0 {
+        std::thread::yield_now();
+    }
+    a.beat(&nimbus);
+    a.revision = None;
+    a.hear(&nimbus);
+    assert_eq!((a.desired.len(), alive(&nimbus)), (1, 2), "the other one has a lease from now");
+    b.beat(&nimbus);
+    b.revision = None;
+    b.hear(&nimbus);
+    assert_eq!((a.desired.len(), b.desired.len()), (1, 1));
+    // One that does not come back loses its worker after all.
+    clock.forward(Duration::from_millis(2900));
+    a.beat(&nimbus);
+    clock.forward(Duration::from_millis(200));
+    while a.desired.len() < 2 {
+        assert!(a.hear(&nimbus), "the lease of 3 s is over");
+    }
+}
+
+#[test]
+fn a_nimbus_that_starts_again_moves_nothing_and_tells_the_same() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let (nimbus, mut s, id) = running(dir.path(), &clock, 2);
+    let token = nimbus.token.clone();
+    let before = s.desired.clone();
+    s.set(0, "report", report(1, 10, "running"));
+    s.set(0, "reports", json!(1));
+    s.beat(&nimbus);
+    nimbus.stop();
+
+    let nimbus = Nimbus::start(dir.path(), &clock);
+    assert_eq!(nimbus.token, token);
+    assert_eq!(nimbus.get(&format!("/v1/supervisors/{}/desired", s.id)).0, 404, "not before a heartbeat");
+    // An empty cluster's supervisor must not get anything while the other one may be alive.
+    let mut other = Fake::new('b', 4);
+    other.beat(&nimbus);
+    other.hear(&nimbus);
+    assert!(other.desired.is_empty());
+    assert!(s.beat(&nimbus), "it wants to hear all again");
+    s.revision = None;
+    assert!(s.hear(&nimbus));
+    assert_eq!(s.desired, before);
+    assert_eq!(status(&nimbus, "p")["components"][0]["emitted"], 10);
+    assert_eq!(status(&nimbus, "p")["id"], id.as_str());
+    let second = nimbus.submit(&plan("q", 1));
+    assert!(second.starts_with("q-2-"), "{second}");
+}
+
+#[test]
+fn a_pending_kill_goes_on_after_a_restart() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let (nimbus, mut s, id) = running(dir.path(), &clock, 1);
+    nimbus.post("/v1/topologies/p/kill", json!({"wait_ms": 5000}));
+    nimbus.stop();
+    let nimbus = Nimbus::start(dir.path(), &clock);
+    s.beat(&nimbus);
+    s.revision = None;
+    s.hear(&nimbus);
+    assert_eq!(s.desired[0]["orders"]["state"], "inactive");
+    clock.forward(Duration::from_millis(5000));
+    s.beat(&nimbus);
+    while !s.desired.is_empty() {
+        assert!(s.hear(&nimbus));
+    }
+    s.obey(1);
+    s.beat(&nimbus);
+    until_gone(&nimbus, &id);
+}
+
+#[test]
+fn numbers_are_summed_kept_and_tell_the_end() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let (nimbus, s, _) = running(dir.path(), &clock, 2);
+    let say = |index: usize, n: u64, task: u32, count: u64| {
+        s.set(index, "report", report(task, count, "running"));
+        s.set(index, "reports", json!(n));
+        s.beat(&nimbus);
+        s.workers.lock().unwrap()[index].as_object_mut().unwrap().remove("report");
+    };
+    say(0, 1, 1, 40);
+    let seen = until(&nimbus, "p", |s| s["components"][0]["emitted"] == 40);
+    assert_eq!((&seen["finished"], seen["first_tuple_ms"].as_u64()), (&json!(false), Some(0)));
+    // Task 2 has delivered to nobody, so what it emits must count as nothing here.
+    let taken = |n: u64, count: u64| {
+        let mut r = report(2, count, "running");
+        r["tasks"][0]["transferred"] = json!(0);
+        s.set(1, "report", r);
+        s.set(1, "reports", json!(n));
+        s.beat(&nimbus);
+    };
+    taken(1, 40);
+    taken(2, 40);
+    assert_eq!(status(&nimbus, "p")["finished"], false, "worker 0 has not confirmed");
+    say(0, 2, 1, 40);
+    assert_eq!(until(&nimbus, "p", |s| s["finished"] == true)["components"][1]["executed"], 40);
+
+    // Worker 0 dies and begins anew: what it did stays done.
+    s.set(0, "died", json!([{"plan": s.desired[0]["plan"], "report": report(1, 45, "running")}]));
+    s.set(0, "incarnation", json!(2));
+    s.set(0, "reports", json!(0));
+    s.set(0, "restarts", json!(1));
+    s.beat(&nimbus);
+    let seen = status(&nimbus, "p");
+    assert_eq!((&seen["components"][0]["emitted"], &seen["finished"]), (&json!(45), &json!(false)));
+    assert_eq!(seen["workers"][0]["restarts"], 1);
+}

@@ -1,0 +1,111 @@
+//! Workers' logs, a piece at a time. Which files there are is found by looking; no path comes from a request.
+
+use std::io::SeekFrom;
+use std::path::{Path as FilePath, PathBuf};
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use squall_core::control::LogFile;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+use super::answer::{Denied, query};
+use super::{LONGEST_WAIT, Shared};
+use crate::layout::Key;
+
+const LONGEST_PIECE: u64 = 1 << 20;
+/// How often a log that is followed is looked at.
+const GLANCE: Duration = Duration::from_millis(50);
+
+pub(super) async fn list(State(supervisor): Shared) -> Json<Vec<LogFile>> {
+    let length = |dir: &FilePath, stream: Stream| std::fs::metadata(stream.file(dir)).map_or(0, |m| m.len());
+    let log = |((topology, worker), dir): (Key, PathBuf)| LogFile {
+        topology,
+        worker,
+        supervisor: supervisor.id.clone(),
+        host: String::new(),
+        bytes: length(&dir, Stream::Log),
+        output_bytes: length(&dir, Stream::Out),
+    };
+    Json(supervisor.layout.workers().into_iter().map(log).collect())
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Stream {
+    /// What the worker logged.
+    #[default]
+    Log,
+    /// What it wrote to stdout and stderr.
+    Out,
+}
+
+impl Stream {
+    fn file(self, dir: &FilePath) -> PathBuf {
+        dir.join(match self {
+            Stream::Log => "worker.log",
+            Stream::Out => "worker.out",
+        })
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Ask {
+    offset: Option<u64>,
+    tail: Option<u64>,
+    limit: Option<u64>,
+    follow_ms: u64,
+    stream: Stream,
+}
+
+pub(super) async fn piece(State(supervisor): Shared, Path(key): Path<Key>, uri: Uri) -> Result<Response, Denied> {
+    let ask: Ask = query(&uri)?;
+    let dir = supervisor.layout.workers().into_iter().find(|(k, _)| *k == key).map(|(_, dir)| dir);
+    let file = ask.stream.file(&dir.ok_or_else(|| Denied::unknown("there is no such worker here, and was none"))?);
+    let deadline = tokio::time::Instant::now() + Duration::from_millis(ask.follow_ms).min(LONGEST_WAIT);
+    let limit = ask.limit.unwrap_or(LONGEST_PIECE).min(LONGEST_PIECE);
+    let mut closing = supervisor.closing();
+    let size = || tokio::fs::metadata(&file);
+    let mut from = match (ask.offset, ask.tail) {
+        (Some(offset), _) => offset,
+        (None, Some(tail)) => size().await.map_or(0, |m| m.len()).saturating_sub(tail),
+        (None, None) => 0,
+    };
+    loop {
+        // Not there yet is as good as empty.
+        let size = size().await.map_or(0, |m| m.len());
+        if size < from {
+            // It was put aside and began anew.
+            from = 0;
+        }
+        if size > from || tokio::time::Instant::now() >= deadline || *closing.borrow() {
+            let bytes =
+                if size > from && limit > 0 { read(&file, from, limit).await.map_err(Denied::failed)? } else { Vec::new() };
+            let next = from + bytes.len() as u64;
+            let headers = [
+                (CONTENT_TYPE.as_str(), "application/octet-stream".to_owned()),
+                ("squall-offset", from.to_string()),
+                ("squall-next", next.to_string()),
+                ("squall-size", size.to_string()),
+            ];
+            return Ok((headers, bytes).into_response());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(GLANCE) => {}
+            _ = closing.wait_for(|c| *c) => {}
+        }
+    }
+}
+
+async fn read(file: &FilePath, from: u64, limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut file = tokio::fs::File::open(file).await?;
+    file.seek(SeekFrom::Start(from)).await?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).await?;
+    Ok(bytes)
+}

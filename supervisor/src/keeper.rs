@@ -1,0 +1,71 @@
+//! The keeper of one worker: starts it, watches it, starts it again when it dies, stops it when it is not wanted any more.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use squall_core::control::WantedWorker;
+use tokio::sync::watch;
+
+use crate::backoff::Backoff;
+use crate::launch::Started;
+use crate::layout::Key;
+use crate::roster::{Want, fits};
+use crate::supervisor::Supervisor;
+
+/// Keeps a worker until it is neither wanted nor running.
+pub(crate) async fn keep(supervisor: Arc<Supervisor>, key: Key, mut want: watch::Receiver<Want>, mut running: Option<Started>) {
+    let (mut backoff, mut since) = (Backoff::default(), Instant::now());
+    let mut wait = Duration::ZERO;
+    loop {
+        let wanted = want.borrow_and_update().clone();
+        match (running.take(), wanted) {
+            (None, None) => {
+                if supervisor.let_go(&key) {
+                    return;
+                }
+                // It is wanted again.
+            }
+            (None, Some(wanted)) => {
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = until_unfit(&mut want, &wanted) => { wait = Duration::ZERO; continue }
+                }
+                since = Instant::now();
+                let started = tokio::select! {
+                    started = supervisor.start(&key, &wanted) => started,
+                    () = until_unfit(&mut want, &wanted) => continue,
+                };
+                match started {
+                    Ok(started) => running = Some(started),
+                    Err(e) => {
+                        log::error!(topology = key.0.as_str(), worker = key.1, error:display = e; "cannot start a worker");
+                        wait = backoff.died_after(Duration::ZERO).max(Duration::from_millis(100));
+                        supervisor.cannot_start(&key, e.to_string());
+                    }
+                }
+            }
+            (Some(mut started), Some(wanted)) if fits(&started.wanted, &wanted) => {
+                tokio::select! {
+                    how = started.process.ended() => {
+                        started.process.clean_up();
+                        wait = backoff.died_after(since.elapsed());
+                        supervisor.count_restart(&key);
+                        supervisor.note_end(&key, &started, how);
+                    }
+                    () = until_unfit(&mut want, &wanted) => running = Some(started),
+                }
+            }
+            (Some(mut started), _) => {
+                let how = started.process.stop(supervisor.grace()).await;
+                supervisor.note_end(&key, &started, how);
+                (backoff, wait) = (Backoff::default(), Duration::ZERO);
+            }
+        }
+    }
+}
+
+/// Ready when something else is wanted than this.
+async fn until_unfit(want: &mut watch::Receiver<Want>, wanted: &WantedWorker) {
+    // The sender is in the roster as long as its keeper runs.
+    let _ = want.wait_for(|now| !now.as_ref().is_some_and(|now| fits(now, wanted))).await;
+}

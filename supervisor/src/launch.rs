@@ -1,0 +1,169 @@
+//! How a worker is started: its blobs, its orders in a file, its process.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use squall_core::control::{Exit, Launch, WantedWorker};
+use squall_core::{Error, Result};
+use tokio::process::Command;
+
+use crate::blobs::Use;
+use crate::layout::{Key, write};
+use crate::machine::unix_time;
+use crate::process::{Process, start_time};
+use crate::roster::{Kept, Run};
+use crate::supervisor::Supervisor;
+
+const LAUNCH: &str = "launch.json";
+const PROCESS: &str = "process.json";
+const LOG: &str = "worker.log";
+const OUTPUT: &str = "worker.out";
+/// What a worker wrote to stdout and stderr is put aside beyond this.
+const LONGEST_OUTPUT: u64 = 16 << 20;
+/// How much of its last words is told.
+const LAST_WORDS: u64 = 4096;
+
+/// A started worker.
+pub(crate) struct Started {
+    pub(crate) process: Process,
+    pub(crate) wanted: Arc<WantedWorker>,
+    pub(crate) incarnation: u64,
+    /// How long its output was before.
+    pub(crate) output_from: u64,
+}
+
+impl Supervisor {
+    /// Fetches what a worker needs, and starts it.
+    pub(crate) async fn start(&self, key: &Key, wanted: &Arc<WantedWorker>) -> Result<Started> {
+        let plan = self.blobs.get(&wanted.plan, Use::Plan).await?;
+        let mut models = std::collections::BTreeMap::new();
+        for (name, hash) in &wanted.models {
+            models.insert(name.clone(), self.blobs.get(hash, Use::Model).await?);
+        }
+        let mut command = match &wanted.binary {
+            Some(hash) => Command::new(self.blobs.get(hash, Use::Binary).await?),
+            None => {
+                let (program, arguments) =
+                    self.options.worker.split_first().ok_or_else(|| Error::user("no worker program is set"))?;
+                let mut command = Command::new(program);
+                command.args(arguments);
+                command
+            }
+        };
+        let dir = self.layout.worker(key)?;
+        let incarnation = self.next_incarnation();
+        let launch = Launch {
+            supervisor: self.url.clone(),
+            token: self.options.token.clone(),
+            topology: key.0.clone(),
+            worker: key.1,
+            incarnation,
+            plan,
+            models,
+            state_dir: self.layout.state(&key.0)?,
+            log_file: dir.join(LOG),
+            threads: self.threads_each(),
+            bind: "127.0.0.1".to_owned(),
+        };
+        write(&dir.join(LAUNCH), &serde_json::to_vec(&launch)?, 0o600)?;
+        command.arg("--run").arg(dir.join(LAUNCH)).current_dir(&launch.state_dir);
+        let output = dir.join(OUTPUT);
+        let mut output_from = std::fs::metadata(&output).map_or(0, |m| m.len());
+        if output_from > LONGEST_OUTPUT {
+            std::fs::rename(&output, output.with_extension("out.1"))?;
+            output_from = 0;
+        }
+        // Known before it runs: its hello may come sooner than `spawn` returns.
+        let mut kept = Kept {
+            wanted: wanted.clone(),
+            incarnation,
+            started_unix_ms: unix_time().as_millis() as u64,
+            pid: 0,
+            start_time: 0,
+            endpoint: None,
+            restarts: 0,
+        };
+        self.with(|r| {
+            if let Some(entry) = r.entries.get_mut(key) {
+                kept.restarts = entry.restarts;
+                entry.run = Some(Run::new(kept.clone()));
+                entry.problem = None;
+            }
+            r.refresh();
+        });
+        let process = Process::start(command, &output).inspect_err(|_| {
+            self.with(|r| drop(r.entries.get_mut(key).and_then(|e| e.run.take())));
+        })?;
+        let pid = process.pid();
+        self.with(|r| {
+            if let Some(run) = r.entries.get_mut(key).and_then(|e| e.run.as_mut()) {
+                (run.kept.pid, run.kept.start_time) = (pid, start_time(pid).unwrap_or(0));
+                self.keep(key, &run.kept);
+            }
+        });
+        log::info!(topology = key.0.as_str(), worker = key.1, pid = pid; "worker started");
+        Ok(Started { process, wanted: wanted.clone(), incarnation, output_from })
+    }
+
+    /// Writes down what the next supervisor must know to adopt a worker. Without it, it would be started twice.
+    pub(crate) fn keep(&self, key: &Key, kept: &Kept) {
+        let written = self.layout.worker(key).and_then(|dir| write(&dir.join(PROCESS), &serde_json::to_vec(kept)?, 0o600));
+        if let Err(e) = written {
+            log::error!(topology = key.0.as_str(), worker = key.1, error:display = e; "cannot write down the worker's process");
+        }
+    }
+
+    /// Takes over what still runs of an earlier supervisor's workers.
+    pub(crate) fn adopt(&self) -> Vec<(Key, Started)> {
+        let mut adopted = Vec::new();
+        for (key, dir) in self.layout.workers() {
+            let Ok(bytes) = std::fs::read(dir.join(PROCESS)) else { continue };
+            let Ok(kept) = serde_json::from_slice::<Kept>(&bytes) else { continue };
+            if (&kept.wanted.topology, kept.wanted.worker) != (&key.0, key.1) {
+                continue;
+            }
+            match Process::adopt(kept.pid, kept.start_time) {
+                Some(process) => {
+                    log::info!(topology = key.0.as_str(), worker = key.1, pid = kept.pid; "worker adopted");
+                    let output_from = std::fs::metadata(dir.join(OUTPUT)).map_or(0, |m| m.len());
+                    let started = Started { process, wanted: kept.wanted.clone(), incarnation: kept.incarnation, output_from };
+                    self.with(|r| r.adopt(key.clone(), kept));
+                    adopted.push((key, started));
+                }
+                None => forget(&dir),
+            }
+        }
+        adopted
+    }
+
+    /// Writes down that a worker's process has ended, with its last words.
+    pub(crate) fn note_end(&self, key: &Key, started: &Started, how: String) {
+        let output = self.layout.worker(key).map(|dir| last_words(&dir.join(OUTPUT), started.output_from)).unwrap_or_default();
+        log::info!(topology = key.0.as_str(), worker = key.1, how = how.as_str(); "worker ended");
+        let exit = Exit { unix_ms: unix_time().as_millis() as u64, incarnation: started.incarnation, how, output };
+        self.with(|r| r.ended(key, exit));
+        if let Ok(dir) = self.layout.worker(key) {
+            forget(&dir);
+        }
+        self.beat();
+    }
+}
+
+/// Removes what was written for a process that is no more: the token is in there too.
+fn forget(dir: &Path) {
+    let _ = std::fs::remove_file(dir.join(PROCESS));
+    let _ = std::fs::remove_file(dir.join(LAUNCH));
+}
+
+fn last_words(path: &Path, from: u64) -> String {
+    use std::io::{Read, Seek, SeekFrom};
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(path)?;
+        let end = file.metadata()?.len();
+        file.seek(SeekFrom::Start(from.max(end.saturating_sub(LAST_WORDS))))?;
+        let mut bytes = Vec::new();
+        file.take(LAST_WORDS).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}

@@ -1,0 +1,422 @@
+//! All workers of this supervisor: what is wanted of each, what runs, what it was told and what it said.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use squall_core::control::{
+    Desired, ErrorReport, Exit, Hello, LastReport, ModelUse, Orders, Phase, Report, RunState, WantedWorker, WorkerStatus,
+};
+use tokio::sync::watch;
+
+use crate::layout::Key;
+use crate::machine::unix_time;
+
+const MOST_ERRORS: usize = 100;
+
+/// What is wanted of a worker; none: that it stops.
+pub(crate) type Want = Option<Arc<WantedWorker>>;
+
+#[derive(Debug)]
+pub(crate) struct Roster {
+    pub(crate) entries: BTreeMap<Key, Entry>,
+    /// Topologies that nimbus knows; none before it said so.
+    pub(crate) topologies: Option<Vec<String>>,
+    pub(crate) models: Vec<ModelUse>,
+    revision: u64,
+}
+
+/// A worker.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) want: watch::Sender<Want>,
+    pub(crate) run: Option<Run>,
+    /// What it is told; none while that is not known.
+    orders: Option<Orders>,
+    /// Adopted, and nimbus has not said yet what it is to do: it goes on with what it was told before.
+    held: bool,
+    pub(crate) restarts: u64,
+    pub(crate) last_exit: Option<Exit>,
+    pub(crate) problem: Option<String>,
+    died: Vec<LastReport>,
+}
+
+/// An incarnation of a worker.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) kept: Kept,
+    pub(crate) phase: Phase,
+    reports: u64,
+    latest: Option<Report>,
+    unsent: bool,
+    errors: Vec<ErrorReport>,
+}
+
+/// What the next supervisor must know of an incarnation to adopt it; in `process.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) wanted: Arc<WantedWorker>,
+    pub(crate) incarnation: u64,
+    pub(crate) started_unix_ms: u64,
+    /// 0 before it is known.
+    pub(crate) pid: u32,
+    /// From `/proc/PID/stat`.
+    pub(crate) start_time: u64,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) restarts: u64,
+}
+
+/// A worker's incarnation is not the one that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gone;
+
+/// Whether a process that was started for one can go on as the other.
+pub(crate) fn fits(a: &WantedWorker, b: &WantedWorker) -> bool {
+    a.plan == b.plan && a.binary == b.binary && a.models == b.models && a.tasks == b.tasks
+}
+
+impl Run {
+    pub(crate) fn new(kept: Kept) -> Self {
+        let phase = if kept.endpoint.is_some() { Phase::Running } else { Phase::Starting };
+        Run { kept, phase, reports: 0, latest: None, unsent: false, errors: Vec::new() }
+    }
+}
+
+impl Entry {
+    fn new(want: Want) -> Self {
+        Entry {
+            want: watch::Sender::new(want),
+            run: None,
+            orders: None,
+            held: false,
+            restarts: 0,
+            last_exit: None,
+            problem: None,
+            died: Vec::new(),
+        }
+    }
+
+    /// The process, if it is (to be) what is wanted now.
+    fn fitting(&self) -> Option<&Run> {
+        let want = self.want.borrow();
+        self.run.as_ref().filter(|r| want.as_ref().is_some_and(|w| fits(&r.kept.wanted, w)))
+    }
+}
+
+impl Default for Roster {
+    fn default() -> Self {
+        // Revisions go on from the clock, so that workers notice that the supervisor is another.
+        let revision = unix_time().as_micros() as u64;
+        Roster { entries: BTreeMap::new(), topologies: None, models: Vec::new(), revision }
+    }
+}
+
+impl Roster {
+    /// Takes over a worker that an earlier supervisor started.
+    pub(crate) fn adopt(&mut self, key: Key, kept: Kept) {
+        let mut entry = Entry::new(Some(kept.wanted.clone()));
+        entry.restarts = kept.restarts;
+        entry.held = true;
+        entry.run = Some(Run::new(kept));
+        self.entries.insert(key, entry);
+    }
+
+    /// Takes over what nimbus wants; the keys of workers that are new.
+    pub(crate) fn want(&mut self, desired: Desired) -> Vec<Key> {
+        let mut new = Vec::new();
+        let mut wanted: BTreeMap<Key, Arc<WantedWorker>> =
+            desired.workers.into_iter().map(|w| ((w.topology.clone(), w.worker), Arc::new(w))).collect();
+        for (key, entry) in &mut self.entries {
+            let want = wanted.remove(key);
+            if let (Some(run), Some(want)) = (&mut entry.run, &want)
+                && fits(&run.kept.wanted, want)
+            {
+                run.kept.wanted = want.clone();
+            }
+            entry.held = false;
+            entry.want.send_if_modified(|before| {
+                let other = *before != want;
+                *before = want;
+                other
+            });
+        }
+        for (key, want) in wanted {
+            self.entries.insert(key.clone(), Entry::new(Some(want)));
+            new.push(key);
+        }
+        self.topologies = Some(desired.topologies);
+        self.refresh();
+        new
+    }
+
+    /// Nothing is wanted any more.
+    pub(crate) fn want_nothing(&mut self) {
+        self.entries.values_mut().for_each(|e| drop(e.want.send_replace(None)));
+        self.refresh();
+    }
+
+    /// Works out anew what every worker is told; true if that changed for any.
+    pub(crate) fn refresh(&mut self) -> bool {
+        let mut changed = false;
+        let keys: Vec<Key> = self.entries.keys().cloned().collect();
+        for key in keys {
+            let Some(mut orders) = self.orders_for(&key) else { continue };
+            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            orders.revision = entry.orders.as_ref().map_or(0, |o| o.revision);
+            if entry.orders.as_ref() != Some(&orders) {
+                self.revision += 1;
+                orders.revision = self.revision;
+                entry.orders = Some(orders);
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    fn orders_for(&self, key: &Key) -> Option<Orders> {
+        let entry = self.entries.get(key).filter(|e| !e.held)?;
+        let run = entry.run.as_ref()?;
+        let mut orders = run.kept.wanted.orders.clone();
+        if entry.fitting().is_none() {
+            orders.state = RunState::Stopping;
+        }
+        // Of its own workers a supervisor knows sooner than nimbus where they are.
+        for peer in &mut orders.workers {
+            if let Some(local) = self.entries.get(&(key.0.clone(), peer.index)).filter(|e| e.want.borrow().is_some()) {
+                let up = local.fitting().and_then(|r| Some((r.kept.endpoint.clone()?, r.kept.incarnation)));
+                (peer.endpoint, peer.incarnation) =
+                    up.map_or((None, 0), |(endpoint, incarnation)| (Some(endpoint), incarnation));
+            }
+        }
+        Some(orders)
+    }
+
+    fn run(&mut self, key: &Key, incarnation: u64) -> Result<&mut Run, Gone> {
+        let run = self.entries.get_mut(key).and_then(|e| e.run.as_mut());
+        run.filter(|r| r.kept.incarnation == incarnation).ok_or(Gone)
+    }
+
+    /// A worker is up.
+    pub(crate) fn hello(&mut self, key: &Key, hello: Hello) -> Result<Kept, Gone> {
+        let run = self.run(key, hello.incarnation)?;
+        run.kept.endpoint = Some(hello.endpoint);
+        if run.kept.pid == 0 {
+            // It is quicker with its hello than its start is with the number.
+            run.kept.pid = hello.pid;
+        }
+        let kept = run.kept.clone();
+        self.refresh();
+        Ok(kept)
+    }
+
+    /// A worker says how it is; whether nimbus must hear of it at once.
+    pub(crate) fn report(&mut self, key: &Key, mut report: Report) -> Result<bool, Gone> {
+        let run = self.run(key, report.incarnation)?;
+        let urgent = report.urgent || run.phase != report.phase;
+        run.phase = report.phase;
+        run.errors.append(&mut report.errors);
+        let too_many = run.errors.len().saturating_sub(MOST_ERRORS);
+        run.errors.drain(..too_many);
+        // Goes on growing when the next supervisor counts.
+        run.reports = (run.reports + 1).max(unix_time().as_millis() as u64);
+        run.latest = Some(report);
+        run.unsent = true;
+        Ok(urgent)
+    }
+
+    /// What a worker is told now; none while that is not known.
+    pub(crate) fn orders(&self, key: &Key, incarnation: u64) -> Result<Option<&Orders>, Gone> {
+        let entry = self.entries.get(key).ok_or(Gone)?;
+        let is_it = entry.run.as_ref().is_some_and(|r| r.kept.incarnation == incarnation);
+        if is_it { Ok(entry.orders.as_ref()) } else { Err(Gone) }
+    }
+
+    /// A worker's process has ended.
+    pub(crate) fn ended(&mut self, key: &Key, exit: Exit) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            if let Some(run) = entry.run.take()
+                && let Some(report) = run.latest
+            {
+                entry
+                    .died
+                    .push(LastReport { plan: run.kept.wanted.plan.clone(), report: Report { errors: run.errors, ..report } });
+            }
+            entry.last_exit = Some(exit);
+            entry.orders = None;
+        }
+        self.refresh();
+    }
+
+    /// How all workers are, for nimbus.
+    pub(crate) fn statuses(&self) -> Vec<WorkerStatus> {
+        let status = |((topology, worker), e): (&Key, &Entry)| {
+            let want = e.want.borrow().clone();
+            let base = WorkerStatus {
+                topology: topology.clone(),
+                worker: *worker,
+                restarts: e.restarts,
+                last_exit: e.last_exit.clone(),
+                problem: e.problem.clone(),
+                died: e.died.clone(),
+                stopping: want.is_none(),
+                ..WorkerStatus::default()
+            };
+            let Some(run) = &e.run else {
+                let (plan, tasks) = want.map(|w| (w.plan.clone(), w.tasks.clone())).unwrap_or_default();
+                return WorkerStatus { plan, tasks, ..base };
+            };
+            let report = run.latest.as_ref().filter(|_| run.unsent);
+            WorkerStatus {
+                plan: run.kept.wanted.plan.clone(),
+                tasks: run.kept.wanted.tasks.clone(),
+                incarnation: run.kept.incarnation,
+                started_unix_ms: run.kept.started_unix_ms,
+                pid: Some(run.kept.pid).filter(|pid| *pid > 0),
+                endpoint: run.kept.endpoint.clone(),
+                phase: Some(run.phase),
+                stopping: e.fitting().is_none(),
+                reports: run.reports,
+                report: report.map(|r| Report { errors: run.errors.clone(), ..r.clone() }),
+                ..base
+            }
+        };
+        self.entries.iter().map(status).collect()
+    }
+
+    /// Nimbus has got these.
+    pub(crate) fn sent(&mut self, statuses: &[WorkerStatus]) {
+        for status in statuses {
+            let Some(entry) = self.entries.get_mut(&(status.topology.clone(), status.worker)) else { continue };
+            entry.died.drain(..status.died.len().min(entry.died.len()));
+            if let (Some(run), Some(report)) = (&mut entry.run, &status.report)
+                && run.kept.incarnation == status.incarnation
+            {
+                run.errors.drain(..report.errors.len().min(run.errors.len()));
+                run.unsent = run.reports != status.reports;
+            }
+        }
+    }
+
+    /// Nimbus wants the newest report of every worker again.
+    pub(crate) fn send_all(&mut self) {
+        self.entries.values_mut().filter_map(|e| e.run.as_mut()).for_each(|r| r.unsent = r.latest.is_some());
+    }
+
+    /// Whether a blob is needed by what runs or is to run.
+    pub(crate) fn needs(&self, hash: &str) -> bool {
+        let names =
+            |w: &WantedWorker| w.plan == hash || w.binary.as_deref() == Some(hash) || w.models.values().any(|m| m == hash);
+        self.entries.values().any(|e| {
+            e.want.borrow().as_ref().is_some_and(|w| names(w)) || e.run.as_ref().is_some_and(|r| names(&r.kept.wanted))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_core::control::Peer;
+
+    fn wanted(worker: u32, state: RunState, tasks: &[u32]) -> WantedWorker {
+        let peer = |index| Peer { index, tasks: vec![index], endpoint: Some(format!("stale:{index}")), incarnation: 1 };
+        WantedWorker {
+            topology: "t".into(),
+            worker,
+            slot: worker,
+            plan: "p".into(),
+            binary: None,
+            models: BTreeMap::new(),
+            tasks: tasks.to_vec(),
+            orders: Orders { revision: 0, epoch: 1, state, workers: (0..3).map(peer).collect() },
+        }
+    }
+
+    fn desired(workers: &[WantedWorker]) -> Desired {
+        Desired { revision: 1, workers: workers.to_vec(), topologies: vec!["t".into()] }
+    }
+
+    fn kept(w: WantedWorker, incarnation: u64, endpoint: Option<&str>) -> Kept {
+        let endpoint = endpoint.map(str::to_owned);
+        Kept { wanted: Arc::new(w), incarnation, started_unix_ms: 0, pid: 1, start_time: 0, endpoint, restarts: 0 }
+    }
+
+    fn key(worker: u32) -> Key {
+        ("t".to_owned(), worker)
+    }
+
+    fn running(workers: &[u32]) -> Roster {
+        let mut r = Roster::default();
+        let all: Vec<WantedWorker> = workers.iter().map(|w| wanted(*w, RunState::Active, &[*w])).collect();
+        assert_eq!(r.want(desired(&all)).len(), workers.len());
+        for w in all {
+            let entry = r.entries.get_mut(&key(w.worker)).unwrap();
+            entry.run = Some(Run::new(kept(w, 7, None)));
+        }
+        r.refresh();
+        r
+    }
+
+    #[test]
+    fn workers_hear_of_their_neighbours_from_the_supervisor_and_of_others_from_nimbus() {
+        let mut r = running(&[0, 1]);
+        let before = r.orders(&key(0), 7).unwrap().unwrap().clone();
+        assert_eq!(before.workers[1].endpoint, None, "what nimbus knew of it is stale");
+        r.hello(&key(1), Hello { incarnation: 7, pid: 2, endpoint: "tcp://new".into() }).unwrap();
+        let after = r.orders(&key(0), 7).unwrap().unwrap();
+        assert!(after.revision > before.revision);
+        assert_eq!(after.workers[1].endpoint.as_deref(), Some("tcp://new"));
+        assert_eq!(after.workers[1].incarnation, 7);
+        assert_eq!(after.workers[2].endpoint.as_deref(), Some("stale:2"), "that one is on another machine");
+        assert!(!r.refresh(), "and nothing more to say");
+    }
+
+    #[test]
+    fn an_incarnation_that_is_not_wanted_is_gone() {
+        let mut r = running(&[0]);
+        assert_eq!(r.orders(&key(0), 6).unwrap_err(), Gone);
+        assert_eq!(r.report(&key(0), Report { incarnation: 8, ..Report::default() }), Err(Gone));
+        assert_eq!(r.report(&key(1), Report { incarnation: 7, ..Report::default() }), Err(Gone));
+    }
+
+    #[test]
+    fn what_no_longer_fits_is_told_to_stop() {
+        let mut r = running(&[0, 1]);
+        r.want(desired(&[wanted(0, RunState::Active, &[0, 5])]));
+        for w in [0, 1] {
+            assert_eq!(r.orders(&key(w), 7).unwrap().unwrap().state, RunState::Stopping, "worker {w}");
+        }
+        assert!(r.statuses().iter().all(|s| s.stopping));
+    }
+
+    #[test]
+    fn an_adopted_worker_is_told_nothing_until_nimbus_speaks() {
+        let mut r = Roster::default();
+        r.adopt(key(0), kept(wanted(0, RunState::Active, &[0]), 7, Some("tcp://old")));
+        r.refresh();
+        assert_eq!(r.orders(&key(0), 7).unwrap(), None);
+        assert!(r.want(desired(&[wanted(0, RunState::Inactive, &[0])])).is_empty());
+        let orders = r.orders(&key(0), 7).unwrap().unwrap();
+        assert_eq!((orders.state, orders.workers[0].endpoint.as_deref()), (RunState::Inactive, Some("tcp://old")));
+    }
+
+    #[test]
+    fn reports_and_errors_are_sent_once_and_the_deads_too() {
+        let mut r = running(&[0]);
+        let error = ErrorReport { component: "c".into(), task: 1, message: "m".into(), count: 1, panic: false };
+        let report = |phase| Report { incarnation: 7, phase, errors: vec![error.clone()], ..Report::default() };
+        assert!(r.report(&key(0), report(Phase::Running)).unwrap(), "a new phase is urgent");
+        assert!(!r.report(&key(0), report(Phase::Running)).unwrap());
+        let statuses = r.statuses();
+        assert_eq!(statuses[0].report.as_ref().unwrap().errors.len(), 2, "none is lost between two heartbeats");
+        r.sent(&statuses);
+        assert_eq!(r.statuses()[0].report, None);
+        r.send_all();
+        assert_eq!(r.statuses()[0].report.as_ref().unwrap().errors.len(), 0);
+
+        r.ended(&key(0), Exit { unix_ms: 0, incarnation: 7, how: "signal: 9".into(), output: String::new() });
+        let statuses = r.statuses();
+        assert_eq!((statuses[0].died.len(), statuses[0].pid), (1, None));
+        r.sent(&statuses);
+        assert!(r.statuses()[0].died.is_empty());
+    }
+}

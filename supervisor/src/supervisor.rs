@@ -1,0 +1,184 @@
+//! The running supervisor: the roster behind a lock, and those who wait for it to change.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use squall_core::Result;
+use squall_core::control::Heartbeat;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use crate::blobs::Blobs;
+use crate::client::Client;
+use crate::keeper::keep;
+use crate::layout::{Key, Layout};
+use crate::machine;
+use crate::options::Options;
+use crate::roster::Roster;
+
+/// How long workers may take to stop when the supervisor itself ends.
+const LAST_GRACE: Duration = Duration::from_millis(1500);
+
+pub(crate) struct Supervisor {
+    pub(crate) options: Options,
+    pub(crate) id: String,
+    pub(crate) url: String,
+    pub(crate) layout: Layout,
+    pub(crate) client: Client,
+    pub(crate) blobs: Blobs,
+    roster: Mutex<Roster>,
+    /// Counts changes of what workers are told, or of which there are.
+    changed: watch::Sender<u64>,
+    /// There is something that nimbus must hear at once.
+    pub(crate) urgent: Notify,
+    /// Workers changed: their models are to be measured now, not with the next round.
+    pub(crate) measure: Notify,
+    /// Nimbus has answered a heartbeat.
+    pub(crate) heard: Notify,
+    closing: watch::Sender<bool>,
+    leaving: AtomicBool,
+    incarnation: AtomicU64,
+    keepers: Mutex<JoinSet<()>>,
+    /// What nimbus hears of the supervisor itself.
+    self_portrait: Heartbeat,
+}
+
+impl Supervisor {
+    pub(crate) fn new(options: Options, layout: Layout, url: String) -> Result<Self> {
+        let client = Client::new(&options.nimbus, &options.token)?;
+        let self_portrait = Heartbeat {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            machine: options.machine_id.clone().unwrap_or_else(machine::id),
+            host: machine::host(),
+            url: url.clone(),
+            pid: std::process::id(),
+            started_unix_ms: machine::unix_time().as_millis() as u64,
+            slots: options.slots,
+            cores: options.cores,
+            memory_bytes: machine::memory_bytes(),
+            ..Heartbeat::default()
+        };
+        Ok(Supervisor {
+            id: layout.id()?,
+            blobs: Blobs::new(layout.blobs(), client.clone()),
+            client,
+            url,
+            layout,
+            roster: Mutex::default(),
+            changed: watch::Sender::new(0),
+            urgent: Notify::new(),
+            measure: Notify::new(),
+            heard: Notify::new(),
+            closing: watch::Sender::new(false),
+            leaving: AtomicBool::new(false),
+            incarnation: AtomicU64::new(0),
+            keepers: Mutex::new(JoinSet::new()),
+            self_portrait,
+            options,
+        })
+    }
+
+    /// Looks at the roster or changes it; whoever waits for a change looks again.
+    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut Roster) -> T) -> T {
+        let done = change(&mut self.roster.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.send_modify(|n| *n += 1);
+        done
+    }
+
+    /// Looks at the roster.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Roster) -> T) -> T {
+        look(&self.roster.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
+    }
+
+    /// Nimbus is to hear at once.
+    pub(crate) fn beat(&self) {
+        self.urgent.notify_one();
+    }
+
+    pub(crate) fn heartbeat(&self) -> Heartbeat {
+        let (workers, models) = self.look(|r| (r.statuses(), r.models.clone()));
+        Heartbeat { workers, models, leaving: self.leaving.load(Ordering::Relaxed), ..self.self_portrait.clone() }
+    }
+
+    /// A number for the next start of a worker: unix nanoseconds, and always a new one.
+    pub(crate) fn next_incarnation(&self) -> u64 {
+        let now = machine::unix_time().as_nanos() as u64;
+        let update = |last: u64| Some(now.max(last + 1));
+        let last = self.incarnation.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update).unwrap_or_default();
+        now.max(last + 1)
+    }
+
+    /// Each worker's share of the cores.
+    pub(crate) fn threads_each(&self) -> u32 {
+        let workers = self.look(|r| r.entries.values().filter(|e| e.want.borrow().is_some()).count()) as u32;
+        (self.options.cores / workers.max(1)).max(1)
+    }
+
+    pub(crate) fn grace(&self) -> Duration {
+        let leaving = self.leaving.load(Ordering::Relaxed);
+        if leaving { self.options.grace.min(LAST_GRACE) } else { self.options.grace }
+    }
+
+    /// Gives a worker a keeper.
+    pub(crate) fn employ(self: &Arc<Self>, key: Key, running: Option<crate::launch::Started>) {
+        let Some(want) = self.look(|r| r.entries.get(&key).map(|e| e.want.subscribe())) else { return };
+        let mut keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
+        while keepers.try_join_next().is_some() {}
+        keepers.spawn(keep(self.clone(), key, want, running));
+    }
+
+    /// Removes a worker that is not wanted and does not run; false if it is wanted again.
+    pub(crate) fn let_go(&self, key: &Key) -> bool {
+        let gone = self.with(|r| {
+            let unwanted = r.entries.get(key).is_none_or(|e| e.want.borrow().is_none());
+            if unwanted {
+                r.entries.remove(key);
+                r.refresh();
+            }
+            unwanted
+        });
+        self.beat();
+        gone
+    }
+
+    pub(crate) fn cannot_start(&self, key: &Key, problem: String) {
+        self.with(|r| {
+            if let Some(entry) = r.entries.get_mut(key) {
+                entry.problem = Some(problem);
+            }
+        });
+        self.beat();
+    }
+
+    pub(crate) fn count_restart(&self, key: &Key) {
+        self.with(|r| {
+            if let Some(entry) = r.entries.get_mut(key) {
+                entry.restarts += 1;
+            }
+        });
+    }
+
+    /// Stops all workers, in good order while that takes no longer than a moment.
+    pub(crate) async fn stop_workers(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+        self.with(Roster::want_nothing);
+        self.beat();
+        let mut keepers = std::mem::take(&mut *self.keepers.lock().unwrap_or_else(PoisonError::into_inner));
+        while keepers.join_next().await.is_some() {}
+    }
+
+    /// Ends all that waits. Workers run on.
+    pub(crate) fn close(&self) {
+        self.keepers.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+        self.closing.send_replace(true);
+    }
+}

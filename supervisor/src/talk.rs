@@ -1,0 +1,140 @@
+//! What a supervisor says to nimbus and hears from it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::{Method, StatusCode};
+use squall_core::control::{Desired, Heartbeat, HeartbeatAnswer};
+
+use crate::client::Failed;
+use crate::models;
+use crate::supervisor::Supervisor;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+const LONG_POLL: Duration = Duration::from_secs(30);
+/// Before nimbus is asked again after it could not be reached.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How often models are measured when nothing changes.
+const ROUND: Duration = Duration::from_secs(1);
+/// Blobs that nobody needs any more are kept this long: a worker that moved away may come back.
+const BLOB_GRACE: Duration = Duration::from_secs(60);
+/// Logs of topologies that have gone are kept this long.
+const LOG_GRACE: Duration = Duration::from_secs(24 * 3600);
+
+/// Tells nimbus how things are, again and again.
+pub(crate) async fn tell(supervisor: Arc<Supervisor>) {
+    let path = format!("/v1/supervisors/{}/heartbeat", supervisor.id);
+    let mut silent = false;
+    loop {
+        let heartbeat = supervisor.heartbeat();
+        let mut again = false;
+        let call = supervisor.client.call::<HeartbeatAnswer>((Method::POST, &path), Some(&heartbeat), PATIENCE);
+        match call.await {
+            Ok(answer) => {
+                if std::mem::take(&mut silent) {
+                    log::info!("nimbus is back");
+                }
+                again = answer.is_some_and(|a| a.send_all) && heartbeat.workers.iter().any(|w| w.reports > 0);
+                sent(&supervisor, &heartbeat, again);
+                supervisor.heard.notify_one();
+            }
+            Err(e) => {
+                if !std::mem::replace(&mut silent, true) {
+                    log::warn!(error:display = e; "nimbus does not hear this supervisor; workers run on");
+                }
+            }
+        }
+        if !again {
+            tokio::select! {
+                () = tokio::time::sleep(supervisor.options.heartbeat) => {}
+                () = supervisor.urgent.notified(), if !silent => {}
+            }
+        }
+    }
+}
+
+fn sent(supervisor: &Supervisor, heartbeat: &Heartbeat, again: bool) {
+    supervisor.with(|r| {
+        r.sent(&heartbeat.workers);
+        if again {
+            r.send_all();
+        }
+    });
+}
+
+/// Hears what nimbus wants, and has it done.
+pub(crate) async fn hear(supervisor: Arc<Supervisor>) {
+    let (mut after, mut silent) = (None, false);
+    loop {
+        let query = after.map_or_else(String::new, |r| format!("?after={r}&wait_ms={}", LONG_POLL.as_millis()));
+        let path = format!("/v1/supervisors/{}/desired{query}", supervisor.id);
+        match supervisor.client.call::<Desired>((Method::GET, &path), None::<&()>, LONG_POLL + PATIENCE).await {
+            Ok(Some(desired)) => {
+                silent = false;
+                after = Some(desired.revision);
+                take_over(&supervisor, desired);
+            }
+            Ok(None) => silent = false,
+            // It must hear a heartbeat first.
+            Err(Failed::Refused(StatusCode::NOT_FOUND, _)) => {
+                after = None;
+                let _ = tokio::time::timeout(PAUSE, supervisor.heard.notified()).await;
+            }
+            Err(e) => {
+                if !std::mem::replace(&mut silent, true) {
+                    log::warn!(error:display = e; "nimbus does not say what it wants; workers run on");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+fn take_over(supervisor: &Arc<Supervisor>, desired: Desired) {
+    let (new, kept) = supervisor.with(|r| {
+        let new = r.want(desired);
+        let kept: Vec<_> = r.entries.iter().filter_map(|(k, e)| Some((k.clone(), e.run.as_ref()?.kept.clone()))).collect();
+        (new, kept)
+    });
+    // The newest orders are those that a worker is started with again should nimbus be away then.
+    kept.iter().filter(|(_, k)| k.pid > 0).for_each(|(key, k)| supervisor.keep(key, k));
+    new.into_iter().for_each(|key| supervisor.employ(key, None));
+}
+
+/// Measures models, and clears away what nobody needs.
+pub(crate) async fn look_around(supervisor: Arc<Supervisor>) {
+    let mut round = 0u64;
+    loop {
+        let changed = tokio::select! {
+            () = tokio::time::sleep(ROUND) => false,
+            () = supervisor.measure.notified() => true,
+        };
+        let (pids, hashes): (Vec<u32>, Vec<Vec<String>>) = supervisor.look(|r| {
+            let runs = r.entries.values().filter_map(|e| e.run.as_ref());
+            runs.map(|r| (r.kept.pid, r.kept.wanted.models.values().cloned().collect())).unzip()
+        });
+        let dir = supervisor.layout.blobs();
+        let files = hashes.into_iter().flatten().map(|h| (h.clone(), dir.join(h))).collect();
+        let measured = tokio::task::spawn_blocking(move || models::measure(&pids, &files)).await.unwrap_or_default();
+        supervisor.with(|r| r.models = measured);
+        if changed {
+            supervisor.beat();
+            continue;
+        }
+        if round.is_multiple_of(60) {
+            clear_away(&supervisor);
+        }
+        round += 1;
+    }
+}
+
+fn clear_away(supervisor: &Supervisor) {
+    let Some(topologies) = supervisor.look(|r| r.topologies.clone()) else { return };
+    let needed = |hash: &str| supervisor.look(|r| r.needs(hash));
+    supervisor.blobs.collect(needed, BLOB_GRACE);
+    let is_known = |topology: &str| {
+        topologies.iter().any(|t| t == topology) || supervisor.look(|r| r.entries.keys().any(|(t, _)| t == topology))
+    };
+    supervisor.layout.forget(is_known);
+    supervisor.layout.forget_logs(is_known, LOG_GRACE);
+}

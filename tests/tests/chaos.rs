@@ -1,0 +1,81 @@
+//! Processes are killed and stopped at random, and nothing is lost.
+//!
+//! `SQUALL_CHAOS_SEED=N` repeats one seed; `SQUALL_CHAOS_MINUTES=M` goes on with seed after seed for so long:
+//! `SQUALL_CHAOS_MINUTES=60 cargo test -p squall-tests --test chaos -- --nocapture`.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use squall_tests::chaos::{ALL, Chaos, Fault, measure, run};
+
+/// Together they have every kind of fault.
+const SEEDS: [u64; 2] = [7, 50];
+const FAULTS: usize = 9;
+const NUMBERS: usize = 40_000;
+
+/// The network namespace of the caller, for the test that takes its network away.
+const OUTSIDE: &str = "SQUALL_CHAOS_OUTSIDE";
+
+fn namespace() -> String {
+    std::fs::read_link("/proc/self/ns/net").map_or_else(|_| String::new(), |n| n.display().to_string())
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is to be a whole number, not `{text}`")))
+}
+
+#[test]
+fn nothing_is_lost_whatever_dies() {
+    let seed = number("SQUALL_CHAOS_SEED");
+    let Some(minutes) = number("SQUALL_CHAOS_MINUTES") else {
+        let seeds = seed.map_or(SEEDS.to_vec(), |seed| vec![seed]);
+        seeds.into_iter().for_each(|seed| drop(run(seed, &ALL, FAULTS, NUMBERS)));
+        return;
+    };
+    let until = Instant::now() + Duration::from_secs(60 * minutes);
+    // Seeds nobody has tried, unless one is given to begin with.
+    let first = seed.unwrap_or_else(|| u64::from(std::process::id()) << 16);
+    let (mut runs, mut repeated) = (0, 0);
+    while Instant::now() < until {
+        repeated += run(first.wrapping_add(runs), &ALL, 2 * FAULTS, 2 * NUMBERS).repeated;
+        runs += 1;
+    }
+    eprintln!("{runs} runs, nothing lost, {repeated} repeated");
+}
+
+/// In network and mount namespaces of its own, so that nothing else of this machine is touched.
+#[test]
+fn nothing_is_lost_when_the_network_or_a_disk_fails() {
+    let inside = |args: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.arg("-nm").args(args).env(OUTSIDE, namespace());
+        command.status().is_ok_and(|s| s.success())
+    };
+    if !inside(&["ip", "link", "set", "lo", "up"]) || !inside(&["ss", "-H", "-t"]) {
+        eprintln!("skipped: no namespaces can be made here (unshare, ip and ss are needed, as root)");
+        return;
+    }
+    let own = std::env::current_exe().expect("a test knows where it is");
+    let own = own.display().to_string();
+    assert!(inside(&[&own, "--ignored", "--exact", "inside_a_namespace", "--nocapture"]), "see above");
+}
+
+#[test]
+#[ignore = "nothing_is_lost_when_the_network_or_a_disk_fails runs it"]
+fn inside_a_namespace() {
+    let outside = std::env::var(OUTSIDE).unwrap_or_else(|_| namespace());
+    assert_ne!(outside, namespace(), "this would take the network from the whole machine; run the test that runs this one");
+    assert!(Command::new("ip").args(["link", "set", "lo", "up"]).status().is_ok_and(|s| s.success()));
+    let kinds = [Fault::CutLinks, Fault::CutNetwork, Fault::FullDisk, Fault::KillWorker];
+    run(number("SQUALL_CHAOS_SEED").unwrap_or(1), &kinds, 5, NUMBERS);
+}
+
+/// The numbers of docs/reliability.md.
+#[test]
+#[ignore = "measures; run it by name with --nocapture"]
+fn how_long_it_takes() {
+    let mut chaos = Chaos::start(number("SQUALL_CHAOS_SEED").unwrap_or(7), 400_000, Some(4), false);
+    measure::kills(&mut chaos, 6);
+    measure::silences(&mut chaos, 5);
+}

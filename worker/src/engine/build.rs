@@ -1,0 +1,262 @@
+//! From a plan to a running engine: routes, gates, components, threads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
+
+use squall_core::{ComponentKind, Context, Error, Metrics, Next, Plan, Registry, Result, Schema, Source};
+
+use super::emission::{Bundle, Emission, OutStream};
+use super::gate::{Debts, Gate};
+use super::ledger::Ledger;
+use super::pool::Pool;
+use super::routes::Router;
+use super::scheduler::{Alarm, Parker, Scheduler};
+use super::task::Task;
+use super::turn::{Body, BoltRole, Role, SpoutRole};
+use super::{Engine, Faults, Links, NOWHERE, Shared, Waits};
+
+/// How often threads are looked after.
+const WATCH: Duration = Duration::from_millis(100);
+
+/// What an engine is built in.
+pub(crate) struct Surroundings {
+    /// This worker's index.
+    pub(crate) worker: u32,
+    /// The tasks it runs.
+    pub(crate) tasks: BTreeSet<u32>,
+    /// How many threads run them.
+    pub(crate) threads: u32,
+    pub(crate) models: BTreeMap<String, PathBuf>,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) links: Arc<dyn Links>,
+    /// Tokio's runtime, entered by every thread, so that async sources can use its sockets and timers.
+    pub(crate) runtime: Option<tokio::runtime::Handle>,
+    /// Differs from start to start: edge ids and tree generations must.
+    pub(crate) seed: u64,
+}
+
+/// Builds, prepares and starts. Spouts do not emit before [`Engine::set_active`].
+pub(crate) fn build(plan: Arc<Plan>, registry: &Registry, around: Surroundings) -> Result<Engine> {
+    let shared = Arc::new(shared(&plan, &around));
+    let tasks_by_component: Arc<BTreeMap<String, Vec<u32>>> =
+        Arc::new(plan.components.iter().enumerate().map(|(c, p)| (p.id.clone(), plan.tasks(c).collect())).collect());
+    let models = Arc::new(around.models.clone());
+    let mut tasks: Vec<Option<Arc<Task>>> = vec![None; plan.task_count() as usize + 1];
+    let _entered = around.runtime.as_ref().map(|r| r.enter());
+    for id in &around.tasks {
+        let Some(component) = plan.component_of(*id) else {
+            return Err(Error::internal(format!("task {id} is not in the plan, which has {}", plan.task_count())));
+        };
+        let planned = &plan.components[component];
+        let metrics = Metrics::default();
+        let ctx = Context {
+            topology: plan.name.clone(),
+            component: planned.id.clone(),
+            task: *id,
+            index: id - plan.tasks(component).start,
+            parallelism: planned.parallelism,
+            tasks: tasks_by_component.clone(),
+            inputs: planned.inputs.clone(),
+            outputs: planned.outputs.clone(),
+            models: models.clone(),
+            state_dir: around.state_dir.clone(),
+            waker: Waker::from(Arc::new(TaskWaker { shared: Arc::downgrade(&shared), task: *id })),
+            metrics: metrics.clone(),
+        };
+        let named = |e: Error| Error::user(format!("`{}` (type `{}`, task {id})", planned.id, planned.type_name)).because(e);
+        let seed = around.seed ^ (u64::from(*id) << 40);
+        let role = match planned.kind {
+            ComponentKind::Bolt => {
+                let mut bolt = registry.build_bolt(&planned.type_name, &planned.config, &ctx).map_err(named)?;
+                bolt.prepare(&ctx).map_err(named)?;
+                let by_input = vec![0; planned.inputs.len()];
+                Role::Bolt(BoltRole {
+                    bolt,
+                    debts: Debts::default(),
+                    tick: planned.tick,
+                    counts: (0, 0, 0),
+                    by_input,
+                    slow: true,
+                })
+            }
+            ComponentKind::Spout => {
+                let mut spout = registry.build_spout(&planned.type_name, &planned.config, &ctx).map_err(named)?;
+                spout.open(&ctx).map_err(named)?;
+                Role::Spout(Box::new(SpoutRole {
+                    spout,
+                    ledger: Ledger::new(*id, seed as u32 ^ (seed >> 32) as u32),
+                    outcomes: Vec::new(),
+                    active: false,
+                    said: Next::More,
+                    asleep_until: None,
+                    expiry: None,
+                    counts: (0, 0),
+                }))
+            }
+        };
+        let (streams, bundles) = routes(&plan, &shared, component, *id, &around);
+        let body = Body {
+            role,
+            out: Emission::new(shared.clone(), *id, streams, bundles, seed),
+            blocked_since: None,
+            inputs: planned.inputs.iter().map(|i| (i.from.clone(), i.stream.clone())).collect(),
+            closed: false,
+        };
+        let gate = Gate::new(plan.settings.queue_tuples, plan.settings.queue_bytes);
+        let own_thread = planned.blocking.then(Parker::default);
+        tasks[*id as usize] = Some(Arc::new(Task::new(*id, component, gate, body, metrics, own_thread)));
+    }
+    if shared.tasks.set(tasks).is_err() {
+        return Err(Error::internal("an engine is built once"));
+    }
+    start(shared, around)
+}
+
+fn shared(plan: &Arc<Plan>, around: &Surroundings) -> Shared {
+    let count = plan.task_count() as usize + 1;
+    let settings = &plan.settings;
+    let schemas = plan.streams().map(|(c, s)| Arc::new(plan.components[c].outputs[s].fields.clone())).collect();
+    let sources = plan.streams().map(|(c, s)| source(plan, c, s, 0)).collect();
+    let place = |task: usize| AtomicU32::new(if around.tasks.contains(&(task as u32)) { around.worker } else { NOWHERE });
+    let gate = |task: usize| {
+        (!around.tasks.contains(&(task as u32))).then(|| {
+            let gate = Gate::new(settings.queue_tuples, settings.queue_bytes);
+            gate.close();
+            gate
+        })
+    };
+    Shared {
+        plan: plan.clone(),
+        scheduler: Scheduler::new(),
+        pool: Pool::new(schemas),
+        faults: Faults::default(),
+        waits: Waits::new(plan.components.len()),
+        links: around.links.clone(),
+        tasks: OnceLock::new(),
+        places: (0..count).map(place).collect(),
+        bits: (0..count).map(|_| AtomicU64::new(0)).collect(),
+        gates: (0..count).map(gate).collect(),
+        sources,
+        active: AtomicBool::new(false),
+        started: Instant::now(),
+        acking: settings.acking,
+        max_pending: settings.max_spout_pending.max(1) as usize,
+        message_timeout: settings.message_timeout,
+        window: (settings.queue_tuples, settings.queue_bytes),
+    }
+}
+
+fn source(plan: &Plan, component: usize, stream: usize, task: u32) -> Source {
+    let planned = &plan.components[component];
+    Source { component: planned.id.as_str().into(), stream: planned.outputs[stream].name.as_str().into(), task }
+}
+
+/// The output streams of a task, with a router for each subscription and the bundles that they lead to.
+fn routes(plan: &Plan, shared: &Shared, component: usize, task: u32, around: &Surroundings) -> (Vec<OutStream>, Vec<Bundle>) {
+    let planned = &plan.components[component];
+    let mut streams = Vec::new();
+    let mut bundles = Vec::new();
+    for (s, output) in planned.outputs.iter().enumerate() {
+        let mut routers = Vec::new();
+        for (c, subscriber) in plan.components.iter().enumerate() {
+            for input in subscriber.inputs.iter().filter(|i| i.from == planned.id && i.stream == output.name) {
+                let tasks: Vec<u32> = plan.tasks(c).collect();
+                let local: Vec<bool> = tasks.iter().map(|t| around.tasks.contains(t)).collect();
+                let key = input.grouping.key().iter().filter_map(|f| output.fields.index(f)).collect();
+                let first = bundles.len();
+                for together in Router::bundles(&input.grouping, &tasks) {
+                    let lineages = vec![squall_core::Lineage::default(); together.len()];
+                    bundles.push(Bundle { stream: s, tasks: together, columns: None, lineages, dirty: false });
+                }
+                routers.push(Router::new(&input.grouping, key, first, tasks, &local, task as usize));
+            }
+        }
+        let number = plan.streams().position(|at| at == (component, s)).unwrap_or_default() as u32;
+        let schema = shared.pool.schema(number).cloned().unwrap_or_else(|| Arc::new(Schema::default()));
+        streams.push(OutStream {
+            name: output.name.clone(),
+            number,
+            direct: output.direct,
+            schema,
+            source: source(plan, component, s, task),
+            routers,
+            emitted: 0,
+        });
+    }
+    (streams, bundles)
+}
+
+/// What a thread does.
+type Run = Box<dyn FnOnce(&Arc<Shared>) + Send>;
+
+fn start(shared: Arc<Shared>, around: Surroundings) -> Result<Engine> {
+    let mut threads = Vec::new();
+    let mut spawn = |name: String, run: Run| {
+        let (shared, runtime) = (shared.clone(), around.runtime.clone());
+        let body = move || {
+            let _entered = runtime.as_ref().map(|r| r.enter());
+            run(&shared);
+        };
+        let thread = std::thread::Builder::new().name(name).spawn(body);
+        thread.map(|t| threads.push(t)).map_err(|e| Error::external("cannot start a thread").because(e))
+    };
+    for n in 0..around.threads.max(1) {
+        spawn(format!("tasks-{n}"), Box::new(|shared| shared.scheduler.work(shared)))?;
+    }
+    for task in shared.all().filter(|t| t.own_thread.is_some()).cloned() {
+        spawn(format!("task-{}", task.id), Box::new(move |shared| shared.scheduler.work_for(&task, shared)))?;
+    }
+    let runtime = around.runtime.clone();
+    spawn("watch".to_owned(), Box::new(move |shared| watch(shared, runtime.as_ref())))?;
+    for task in shared.all() {
+        if let Some(tick) = shared.plan.components[task.component].tick {
+            shared.scheduler.at(Instant::now() + tick, task.id, Alarm::Tick);
+        }
+    }
+    Ok(Engine { shared, threads })
+}
+
+/// Gives a thread that is stuck in a component's code a spare one in its place, so that the others get their turns.
+fn watch(shared: &Arc<Shared>, runtime: Option<&tokio::runtime::Handle>) {
+    while !shared.scheduler.is_stopping() {
+        std::thread::park_timeout(WATCH);
+        if !shared.scheduler.needs_spare() {
+            continue;
+        }
+        log::info!(
+            "a component blocks its thread; another thread takes over. `blocking` in its type would give it one of its own"
+        );
+        let (shared, runtime) = (shared.clone(), runtime.cloned());
+        let spare = std::thread::Builder::new().name("tasks-spare".to_owned()).spawn(move || {
+            let _entered = runtime.as_ref().map(|r| r.enter());
+            shared.scheduler.work(&shared);
+        });
+        if let Err(error) = spare {
+            log::warn!("cannot start a thread: {error}");
+        }
+    }
+}
+
+/// What [`Context::waker`] is: something came in from outside for a spout.
+struct TaskWaker {
+    shared: Weak<Shared>,
+    task: u32,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        if let Some(task) = shared.local(self.task) {
+            task.poked.store(true, Ordering::SeqCst);
+            task.wake(&shared.scheduler);
+        }
+    }
+}

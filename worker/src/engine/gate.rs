@@ -1,0 +1,167 @@
+//! Back-pressure. A gate counts what waits for a task; while too much waits, those who feed the task do not run.
+//!
+//! Local tasks have one gate for all that feed them from this worker; a remote task has one at every worker that sends to
+//! it, and the credits that the receiver gives back lower it. A batch that is emitted is always let through (a bolt
+//! cannot stop in the middle of `execute`); its emitter is not run again until the gate has drained to one half.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+use crate::sync::lock;
+
+pub(crate) struct Gate {
+    tuples: AtomicU64,
+    bytes: AtomicU64,
+    limit_tuples: u64,
+    limit_bytes: u64,
+    /// A remote task whose worker is down: nothing may be sent.
+    closed: AtomicBool,
+    /// Tasks that wait for the gate to drain.
+    waiters: Mutex<Vec<u32>>,
+    waited_for: AtomicBool,
+}
+
+impl Gate {
+    pub(crate) fn new(limit_tuples: u32, limit_bytes: u64) -> Self {
+        Gate {
+            tuples: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            limit_tuples: u64::from(limit_tuples).max(1),
+            limit_bytes: limit_bytes.max(1),
+            closed: AtomicBool::new(false),
+            waiters: Mutex::new(Vec::new()),
+            waited_for: AtomicBool::new(false),
+        }
+    }
+
+    /// Counts what goes through; true if it is enough for now.
+    pub(crate) fn enter(&self, tuples: u64, bytes: u64) -> bool {
+        let tuples = self.tuples.fetch_add(tuples, SeqCst) + tuples;
+        let bytes = self.bytes.fetch_add(bytes, SeqCst) + bytes;
+        tuples >= self.limit_tuples || bytes >= self.limit_bytes || self.closed.load(SeqCst)
+    }
+
+    /// Counts what has been taken in; the tasks returned may run again.
+    pub(crate) fn leave(&self, tuples: u64, bytes: u64) -> Vec<u32> {
+        let less = |counter: &AtomicU64, n: u64| {
+            // A credit too many (from a peer that counts differently) must not wrap around.
+            let _ = counter.fetch_update(SeqCst, SeqCst, |v| Some(v.saturating_sub(n)));
+        };
+        less(&self.tuples, tuples);
+        less(&self.bytes, bytes);
+        self.drained()
+    }
+
+    /// Makes a task wait; false if it need not.
+    pub(crate) fn wait(&self, task: u32) -> bool {
+        let mut waiters = lock(&self.waiters);
+        self.waited_for.store(true, SeqCst);
+        if self.is_low() {
+            return false;
+        }
+        if !waiters.contains(&task) {
+            waiters.push(task);
+        }
+        true
+    }
+
+    /// The worker of a remote task went down: what was on its way is gone, and nothing may follow.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, SeqCst);
+        self.tuples.store(0, SeqCst);
+        self.bytes.store(0, SeqCst);
+    }
+
+    /// The worker of a remote task is up; the tasks returned may run again.
+    pub(crate) fn open(&self) -> Vec<u32> {
+        self.closed.store(false, SeqCst);
+        self.drained()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn tuples(&self) -> u64 {
+        self.tuples.load(SeqCst)
+    }
+
+    fn is_low(&self) -> bool {
+        !self.closed.load(SeqCst)
+            && self.tuples.load(SeqCst) <= self.limit_tuples / 2
+            && self.bytes.load(SeqCst) <= self.limit_bytes / 2
+    }
+
+    fn drained(&self) -> Vec<u32> {
+        if !self.waited_for.load(SeqCst) || !self.is_low() {
+            return Vec::new();
+        }
+        let mut waiters = lock(&self.waiters);
+        self.waited_for.store(false, SeqCst);
+        std::mem::take(&mut waiters)
+    }
+}
+
+/// What the receiver of a remote sender's tuples owes it in credit. Given back in quarters of the window: seldom enough
+/// to be cheap, and less than the half at which a sender runs again.
+#[derive(Default)]
+pub(crate) struct Debts(Vec<(u32, u64, u64)>);
+
+impl Debts {
+    /// Counts what was taken in from a worker; the sum to give back, when it is time.
+    pub(crate) fn add(&mut self, worker: u32, tuples: u64, bytes: u64, window: (u32, u64)) -> Option<(u64, u64)> {
+        let at = self.0.iter().position(|d| d.0 == worker).unwrap_or_else(|| {
+            self.0.push((worker, 0, 0));
+            self.0.len() - 1
+        });
+        let debt = &mut self.0[at];
+        debt.1 += tuples;
+        debt.2 += bytes;
+        if debt.1 < (u64::from(window.0) / 4).max(1) && debt.2 < (window.1 / 4).max(1) {
+            return None;
+        }
+        Some((std::mem::take(&mut debt.1), std::mem::take(&mut debt.2)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_gate_lets_its_waiters_go_at_one_half() {
+        let gate = Gate::new(4, 1000);
+        assert!(!gate.enter(3, 3));
+        assert!(gate.enter(3, 3), "one too large is let through, and reported");
+        assert!(gate.wait(7));
+        assert_eq!(gate.leave(3, 3), [0; 0]);
+        assert_eq!(gate.leave(1, 1), [7]);
+        assert_eq!(gate.leave(2, 2), [0; 0]);
+    }
+
+    #[test]
+    fn who_comes_late_need_not_wait() {
+        let gate = Gate::new(4, 1000);
+        assert!(gate.enter(4, 0));
+        assert_eq!(gate.leave(4, 0), [0; 0]);
+        assert!(!gate.wait(7));
+    }
+
+    #[test]
+    fn bytes_count_as_well_and_a_closed_gate_is_full() {
+        let gate = Gate::new(100, 10);
+        assert!(gate.enter(1, 10));
+        assert_eq!(gate.leave(9, 99), [0; 0]);
+        assert_eq!(gate.tuples(), 0, "never below zero");
+        gate.close();
+        assert!(gate.enter(1, 1));
+        assert!(gate.wait(3));
+        assert_eq!(gate.open(), [3]);
+    }
+
+    #[test]
+    fn debts_are_paid_in_quarters() {
+        let mut debts = Debts::default();
+        assert_eq!(debts.add(1, 24, 5, (100, 1000)), None);
+        assert_eq!(debts.add(2, 1, 5, (100, 1000)), None);
+        assert_eq!(debts.add(1, 1, 5, (100, 1000)), Some((25, 10)));
+        assert_eq!(debts.add(1, 1, 250, (100, 1000)), Some((1, 250)));
+    }
+}

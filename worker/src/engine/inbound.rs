@@ -1,0 +1,112 @@
+//! What comes in from other workers, and news about them.
+
+use std::sync::atomic::Ordering;
+
+use squall_core::wire::{DecodedBatch, Delta};
+use squall_core::{Batch, Columns, Source};
+
+use super::Shared;
+use super::task::{Mail, News};
+use crate::sync::lock;
+
+impl Shared {
+    /// A batch came in from another worker; the number of receivers that do not run here.
+    pub(crate) fn deliver(&self, worker: u32, batch: DecodedBatch) -> usize {
+        let Some(source) = self.sources.get(batch.stream as usize) else { return batch.receivers.len() };
+        let since_ns = self.now_ns();
+        let mut strays = 0;
+        for receiver in batch.receivers {
+            let Some(task) = self.local(receiver.task) else {
+                strays += 1;
+                continue;
+            };
+            let source = Source { task: batch.source, ..source.clone() };
+            let batch = Batch::new(source, batch.columns.clone(), receiver.lineage);
+            task.deliver(Mail { batch, from: Some(worker), since_ns }, &self.scheduler);
+        }
+        strays
+    }
+
+    /// Empty columns for what arrives on a stream; none for a number that the plan does not have.
+    pub(crate) fn storage(&self, stream: u32) -> Option<Columns> {
+        self.pool.take_known(stream)
+    }
+
+    /// Deltas came in for spouts here; the number that are for none.
+    pub(crate) fn deltas(&self, deltas: &[Delta]) -> usize {
+        let mut strays = 0;
+        for run in deltas.chunk_by(|a, b| a.root.task == b.root.task) {
+            match self.local(run[0].root.task) {
+                Some(task) => self.tell_local(task, run),
+                None => strays += run.len(),
+            }
+        }
+        strays
+    }
+
+    /// A task of another worker took in so much.
+    pub(crate) fn credited(&self, task: u32, tuples: u64, bytes: u64) {
+        if let Some(Some(gate)) = self.gates.get(task as usize) {
+            self.let_go(gate.leave(tuples, bytes));
+        }
+    }
+
+    /// Where tasks are from now on.
+    pub(crate) fn place(&self, worker: u32, tasks: &[u32]) {
+        for task in tasks {
+            if let Some(place) = self.places.get(*task as usize) {
+                place.store(worker, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// A worker is up: its tasks may be sent to.
+    pub(crate) fn peer_up(&self, worker: u32, incarnation: u64) {
+        let bit = worker_bit(worker, incarnation);
+        self.news(News::CameUp(bit));
+        for task in self.tasks_at(worker) {
+            self.bits[task].store(bit, Ordering::Relaxed);
+            if let Some(gate) = &self.gates[task] {
+                self.let_go(gate.open());
+            }
+        }
+    }
+
+    /// How long tuples wait in another worker.
+    pub(crate) fn peer_waits(&self, worker: u32, ns: u64) {
+        self.waits.elsewhere(worker, Some(ns));
+    }
+
+    /// A worker died: what was on its way is lost, and every tree it touched fails.
+    pub(crate) fn peer_down(&self, worker: u32, incarnation: u64) {
+        for task in self.tasks_at(worker) {
+            self.bits[task].store(0, Ordering::Relaxed);
+            if let Some(gate) = &self.gates[task] {
+                gate.close();
+            }
+        }
+        self.waits.elsewhere(worker, None);
+        self.news(News::Died(worker_bit(worker, incarnation)));
+    }
+
+    fn tasks_at(&self, worker: u32) -> impl Iterator<Item = usize> + '_ {
+        let places = self.places.iter().enumerate();
+        places.filter(move |(_, p)| p.load(Ordering::Relaxed) == worker).map(|(t, _)| t)
+    }
+
+    fn news(&self, news: News) {
+        for spout in self.spouts() {
+            lock(&spout.news).push(news);
+            spout.wake(&self.scheduler);
+        }
+    }
+}
+
+/// The bit of a worker's incarnation in the masks of ledgers. Incarnations of one worker get different bits with a
+/// probability of 63 in 64; workers that share a bit share their trees' failures.
+fn worker_bit(worker: u32, incarnation: u64) -> u64 {
+    let mut z = (incarnation ^ u64::from(worker).rotate_left(32)).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    1 << ((z ^ (z >> 31)) & 63)
+}

@@ -1,0 +1,219 @@
+//! The ledger of one spout task: the trees of its tracked tuples, each an XOR of the ids of all edges heard of.
+//!
+//! A tree is done when the XOR is zero, for every id comes twice: when the edge is made and when it is done. It fails when
+//! a bolt says so, when a worker that it touched dies, or at the message time-out.
+
+use squall_core::Root;
+use squall_core::wire::{Delta, Verdict};
+
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    generation: u32,
+    live: bool,
+    xor: u64,
+    workers: u64,
+    /// The spout's own id of the tuple.
+    id: u64,
+    /// When it was emitted, in the engine's nanoseconds.
+    emitted_ns: u64,
+    /// When its time-out last began anew.
+    fresh_ns: u64,
+}
+
+/// What became of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All done: the spout's id and the time since the emit.
+    Done { id: u64, took_ns: u64 },
+    /// Not to be done.
+    Failed { id: u64 },
+}
+
+pub(crate) struct Ledger {
+    task: u32,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// Generations begin at random, so that what is late for an earlier incarnation of the spout fits no tree.
+    seed: u32,
+    /// Bits of workers that died not long ago: a delta that names one is about a tree that worker may have held.
+    dead: Vec<(u64, u64)>,
+}
+
+/// How long a dead worker's bit is remembered, in nanoseconds. Deltas travel in milliseconds.
+const REMEMBER_NS: u64 = 10_000_000_000;
+
+impl Ledger {
+    pub(crate) fn new(task: u32, seed: u32) -> Self {
+        Ledger { task, slots: Vec::new(), free: Vec::new(), seed, dead: Vec::new() }
+    }
+
+    /// How many trees are under way.
+    pub(crate) fn pending(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Begins a tree. Its first edges follow with [`Ledger::plant`], before anything is sent.
+    pub(crate) fn open(&mut self) -> Root {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { generation: self.seed, ..Slot::default() });
+            (self.slots.len() - 1) as u32
+        });
+        Root { task: self.task, slot, generation: self.slots[slot as usize].generation }
+    }
+
+    /// Says which edges a new tree has; with none it is done at once.
+    pub(crate) fn plant(&mut self, root: Root, id: u64, xor: u64, workers: u64, now_ns: u64) -> Option<Outcome> {
+        let slot = &mut self.slots[root.slot as usize];
+        *slot = Slot { generation: slot.generation, live: true, xor, workers, id, emitted_ns: now_ns, fresh_ns: now_ns };
+        (xor == 0).then(|| self.close(root.slot, now_ns, false))
+    }
+
+    /// Gives back a tree that was opened and not planted.
+    pub(crate) fn abandon(&mut self, root: Root) {
+        self.free.push(root.slot);
+    }
+
+    /// Takes in a delta. What fits no tree (late, or of another incarnation) changes nothing.
+    pub(crate) fn apply(&mut self, delta: &Delta, now_ns: u64) -> Option<Outcome> {
+        let slot = self.slots.get_mut(delta.root.slot as usize)?;
+        if !slot.live || slot.generation != delta.root.generation || delta.root.task != self.task {
+            return None;
+        }
+        slot.xor ^= delta.xor;
+        slot.workers |= delta.workers;
+        match delta.verdict {
+            Verdict::Failed => return Some(self.close(delta.root.slot, now_ns, true)),
+            Verdict::Extended => slot.fresh_ns = now_ns,
+            Verdict::Going => {}
+        }
+        let done = slot.xor == 0;
+        let lost = !self.dead.is_empty() && self.dead.iter().any(|(bit, _)| delta.workers & bit != 0);
+        (done || lost).then(|| self.close(delta.root.slot, now_ns, !done))
+    }
+
+    /// A worker died: every tree it touched fails, now or when a delta tells of it.
+    pub(crate) fn bury(&mut self, worker_bit: u64, now_ns: u64, outcomes: &mut Vec<Outcome>) {
+        self.dead.retain(|(bit, at)| *bit != worker_bit && now_ns.saturating_sub(*at) < REMEMBER_NS);
+        self.dead.push((worker_bit, now_ns));
+        self.fail_where(now_ns, outcomes, |slot| slot.workers & worker_bit != 0);
+    }
+
+    /// A worker with this bit came up: it is not the dead one, even if the bit is the same by chance.
+    pub(crate) fn welcome(&mut self, worker_bit: u64) {
+        self.dead.retain(|(bit, _)| *bit != worker_bit);
+    }
+
+    /// Fails all trees whose time-out began before `limit_ns`.
+    pub(crate) fn expire(&mut self, limit_ns: u64, now_ns: u64, outcomes: &mut Vec<Outcome>) {
+        self.dead.retain(|(_, at)| now_ns.saturating_sub(*at) < REMEMBER_NS);
+        self.fail_where(now_ns, outcomes, |slot| slot.fresh_ns < limit_ns);
+    }
+
+    fn fail_where(&mut self, now_ns: u64, outcomes: &mut Vec<Outcome>, which: impl Fn(&Slot) -> bool) {
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].live && which(&self.slots[slot]) {
+                outcomes.push(self.close(slot as u32, now_ns, true));
+            }
+        }
+    }
+
+    fn close(&mut self, at: u32, now_ns: u64, failed: bool) -> Outcome {
+        let slot = &mut self.slots[at as usize];
+        slot.live = false;
+        slot.generation = slot.generation.wrapping_add(1);
+        let id = slot.id;
+        let took_ns = now_ns.saturating_sub(slot.emitted_ns);
+        self.free.push(at);
+        if failed { Outcome::Failed { id } } else { Outcome::Done { id, took_ns } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn delta(root: Root, xor: u64) -> Delta {
+        Delta { root, xor, workers: 0, verdict: Verdict::Going }
+    }
+
+    #[test]
+    fn a_late_delta_fits_no_tree() {
+        let mut ledger = Ledger::new(1, 99);
+        let old = ledger.open();
+        ledger.plant(old, 7, 5, 0, 0);
+        assert_eq!(ledger.apply(&delta(old, 5), 3), Some(Outcome::Done { id: 7, took_ns: 3 }));
+        let new = ledger.open();
+        assert_eq!((new.slot, new.generation), (old.slot, old.generation + 1));
+        ledger.plant(new, 8, 6, 0, 0);
+        assert_eq!(ledger.apply(&delta(old, 6), 4), None);
+        assert_eq!(ledger.pending(), 1);
+        let foreign = Root { task: 2, ..new };
+        assert_eq!(ledger.apply(&delta(foreign, 6), 4), None);
+    }
+
+    #[test]
+    fn a_death_fails_what_it_touched_then_and_later_and_nothing_else() {
+        let mut ledger = Ledger::new(1, 0);
+        let roots: Vec<Root> = (0..3).map(|_| ledger.open()).collect();
+        roots.iter().enumerate().for_each(|(i, r)| {
+            ledger.plant(*r, i as u64, 10 + i as u64, 1 << i, 0);
+        });
+        let mut outcomes = Vec::new();
+        ledger.bury(1 << 1, 5, &mut outcomes);
+        assert_eq!(outcomes, [Outcome::Failed { id: 1 }]);
+        // A bolt had sent an edge of tree 2 to the dead worker; its delta comes after the death.
+        let late = Delta { root: roots[2], xor: 3, workers: 1 << 1, verdict: Verdict::Going };
+        assert_eq!(ledger.apply(&late, 6), Some(Outcome::Failed { id: 2 }));
+        assert_eq!(ledger.apply(&delta(roots[0], 10), 6), Some(Outcome::Done { id: 0, took_ns: 6 }));
+    }
+
+    #[test]
+    fn the_time_out_counts_from_the_last_extension() {
+        let mut ledger = Ledger::new(1, 0);
+        let (a, b) = (ledger.open(), ledger.open());
+        ledger.plant(a, 1, 5, 0, 100);
+        ledger.plant(b, 2, 5, 0, 100);
+        ledger.apply(&Delta { root: b, xor: 0, workers: 0, verdict: Verdict::Extended }, 200);
+        let mut outcomes = Vec::new();
+        ledger.expire(150, 300, &mut outcomes);
+        assert_eq!(outcomes, [Outcome::Failed { id: 1 }]);
+    }
+
+    #[test]
+    fn a_tuple_nobody_takes_is_done_at_once() {
+        let mut ledger = Ledger::new(1, 0);
+        let root = ledger.open();
+        assert_eq!(ledger.plant(root, 4, 0, 0, 9), Some(Outcome::Done { id: 4, took_ns: 0 }));
+        assert_eq!(ledger.pending(), 0);
+    }
+
+    proptest! {
+        /// Random trees, their edges made and done in any order that a run could have: the tree is done exactly when the
+        /// last edge is, and not before.
+        #[test]
+        fn a_tree_is_done_exactly_when_all_of_it_is(choices in proptest::collection::vec((0usize..8, 0u64..4), 1..60)) {
+            let mut ledger = Ledger::new(1, 3);
+            let root = ledger.open();
+            let mut next_id = 0u64;
+            let mut fresh = || { next_id += 1; next_id.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1 };
+            let first = fresh();
+            let mut open = vec![first];
+            prop_assert_eq!(ledger.plant(root, 1, first, 0, 0), None);
+            for (pick, children) in choices {
+                if open.is_empty() { break; }
+                // One tuple is executed: it emits children, then is acked; all in one delta, as the engine sums them.
+                let done = open.swap_remove(pick % open.len());
+                let mut xor = done;
+                for _ in 0..children { let id = fresh(); xor ^= id; open.push(id); }
+                let outcome = ledger.apply(&delta(root, xor), 1);
+                prop_assert_eq!(outcome.is_some(), open.is_empty());
+            }
+            while let Some(id) = open.pop() {
+                let outcome = ledger.apply(&delta(root, id), 1);
+                prop_assert_eq!(outcome.is_some(), open.is_empty());
+            }
+            prop_assert_eq!(ledger.pending(), 0);
+        }
+    }
+}

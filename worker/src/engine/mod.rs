@@ -1,0 +1,247 @@
+//! The engine: runs the tasks of one worker. It knows tasks, batches, gates and trees; of other workers only that
+//! something ([`Links`]) takes what is for them.
+
+mod build;
+mod emission;
+mod faults;
+mod gate;
+mod inbound;
+mod ledger;
+mod pool;
+mod report;
+mod routes;
+mod scheduler;
+mod task;
+mod turn;
+mod waits;
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use squall_core::control::{ErrorReport, TaskReport};
+use squall_core::wire::Delta;
+use squall_core::{Batch, Columns, ComponentKind, Error, Lineage, Plan, Source};
+
+pub(crate) use build::{Surroundings, build};
+use faults::Faults;
+use gate::Gate;
+use pool::Pool;
+use scheduler::{Alarm, Runner, Scheduler};
+use task::Task;
+use waits::Waits;
+
+use crate::sync::lock;
+
+/// Takes what is for other workers; implemented by the links, and by nothing in a worker that is alone.
+pub(crate) trait Links: Send + Sync {
+    /// Rows for tasks of that worker.
+    fn send(&self, worker: u32, stream: u32, source: u32, columns: &Columns, receivers: &[(u32, &Lineage)]);
+    /// Deltas for a ledger of that worker.
+    fn deltas(&self, worker: u32, deltas: &[Delta]);
+    /// That worker may send so much more to a task here.
+    fn credit(&self, worker: u32, task: u32, tuples: u64, bytes: u64);
+}
+
+/// No task is at this worker.
+const NOWHERE: u32 = u32::MAX;
+
+/// What all tasks of the worker share.
+pub(crate) struct Shared {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) scheduler: Scheduler,
+    pool: Pool,
+    faults: Faults,
+    waits: Waits,
+    links: Arc<dyn Links>,
+    /// By task id: the tasks that run here.
+    tasks: OnceLock<Vec<Option<Arc<Task>>>>,
+    /// By task id: the worker it runs in, the bit of that worker's incarnation, and the gate to it from here.
+    places: Vec<AtomicU32>,
+    bits: Vec<AtomicU64>,
+    gates: Vec<Option<Gate>>,
+    /// By stream number: the emitting component and its stream.
+    sources: Vec<Source>,
+    active: AtomicBool,
+    started: Instant,
+    pub(crate) acking: bool,
+    pub(crate) max_pending: usize,
+    pub(crate) message_timeout: Duration,
+    /// Tuples and bytes that may be on their way to one task from one worker.
+    pub(crate) window: (u32, u64),
+}
+
+impl Shared {
+    #[inline]
+    pub(crate) fn local(&self, task: u32) -> Option<&Arc<Task>> {
+        self.tasks.get()?.get(task as usize)?.as_ref()
+    }
+
+    fn spouts(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.all().filter(|t| self.plan.components[t.component].kind == ComponentKind::Spout)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks.get().into_iter().flatten().flatten()
+    }
+
+    pub(crate) fn worker_of(&self, task: u32) -> u32 {
+        self.places.get(task as usize).map_or(NOWHERE, |p| p.load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    pub(crate) fn bit(&self, task: u32) -> u64 {
+        self.bits.get(task as usize).map_or(0, |b| b.load(Ordering::Relaxed))
+    }
+
+    /// The gate before a task, here or elsewhere; none for a task that the plan does not have.
+    pub(crate) fn gate(&self, task: u32) -> Option<&Gate> {
+        self.local(task).map(|t| &t.gate).or_else(|| self.gates.get(task as usize)?.as_ref())
+    }
+
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.started.elapsed().as_nanos() as u64
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        self.active.load(Ordering::SeqCst)
+    }
+
+    /// Lets tasks go that waited for a gate.
+    pub(crate) fn let_go(&self, waiters: Vec<u32>) {
+        waiters.into_iter().filter_map(|t| self.local(t)).for_each(|t| t.unblock(&self.scheduler));
+    }
+
+    pub(crate) fn send(&self, worker: u32, stream: u32, source: u32, columns: &Columns, receivers: &[(u32, &Lineage)]) {
+        self.links.send(worker, stream, source, columns, receivers);
+    }
+
+    pub(crate) fn credit(&self, worker: u32, task: u32, tuples: u64, bytes: u64) {
+        self.links.credit(worker, task, tuples, bytes);
+    }
+
+    /// Hands deltas to the ledgers they are for, and empties the vector.
+    pub(crate) fn tell_ledgers(&self, deltas: &mut Vec<Delta>) {
+        // Nearly always all are for one spout; else each run of neighbours is handed over by itself, in order.
+        for run in deltas.chunk_by(|a, b| a.root.task == b.root.task) {
+            let spout = run[0].root.task;
+            match self.local(spout) {
+                Some(task) => self.tell_local(task, run),
+                None => self.links.deltas(self.worker_of(spout), run),
+            }
+        }
+        deltas.clear();
+    }
+
+    fn tell_local(&self, task: &Arc<Task>, deltas: &[Delta]) {
+        lock(&task.deltas).extend_from_slice(deltas);
+        task.wake(&self.scheduler);
+    }
+
+    pub(crate) fn recycle(&self, batch: Batch) {
+        let (columns, lineage) = batch.into_parts();
+        self.pool.give_lineage(lineage);
+        if let Some(columns) = Arc::into_inner(columns) {
+            self.pool.give_back(columns);
+        }
+    }
+
+    pub(crate) fn error(&self, task: &Task, error: &Error, panic: bool) {
+        self.faults.note(&self.plan.components[task.component].id, task.id, error.to_string(), panic);
+    }
+
+    pub(crate) fn panicked(&self, task: &Task, panic: &(dyn std::any::Any + Send)) -> Error {
+        let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+        let error = Error::internal(format!("panicked: {}", text.unwrap_or_else(|| "no message".to_owned())));
+        self.error(task, &error, true);
+        error
+    }
+}
+
+impl Runner for Arc<Shared> {
+    fn turn(&self, task: &Arc<Task>) -> bool {
+        lock(&task.body).turn(task, self)
+    }
+
+    fn alarm(&self, task: u32, alarm: Alarm) {
+        let Some(task) = self.local(task) else { return };
+        if alarm == Alarm::Tick {
+            task.tick_due.store(true, Ordering::SeqCst);
+        }
+        task.wake(&self.scheduler);
+    }
+}
+
+/// The running engine.
+pub(crate) struct Engine {
+    pub(crate) shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Has spouts emit, or pause.
+    pub(crate) fn set_active(&self, active: bool) {
+        if self.shared.active.swap(active, Ordering::SeqCst) != active {
+            self.shared.spouts().for_each(|t| t.wake(&self.shared.scheduler));
+        }
+    }
+
+    /// No task has anything to do and no tree is under way.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.shared.all().all(|t| t.is_idle() && t.stats.pending.load(Ordering::Relaxed) == 0)
+    }
+
+    /// Every spout here said it will never emit again, and none of its trees is under way.
+    pub(crate) fn is_finished(&self) -> bool {
+        let over = |t: &Arc<Task>| t.stats.ended.load(Ordering::Relaxed) && t.stats.pending.load(Ordering::Relaxed) == 0;
+        self.shared.spouts().all(over)
+    }
+
+    pub(crate) fn has_spouts(&self) -> bool {
+        self.shared.spouts().next().is_some()
+    }
+
+    /// Every spout here said it will never emit again; their last trees may still be under way.
+    pub(crate) fn is_finishing(&self) -> bool {
+        self.has_spouts() && self.shared.spouts().all(|t| t.stats.ended.load(Ordering::Relaxed))
+    }
+
+    /// Stops, and gives the last numbers, those of the components' closing included.
+    pub(crate) fn stop_and_report(self, grace: Duration) -> (Vec<TaskReport>, Vec<ErrorReport>) {
+        let shared = self.shared.clone();
+        self.stop(grace);
+        (shared.task_reports(), shared.faults.take())
+    }
+
+    /// Stops in good order: spouts pause, what is in the mailboxes is finished if it does not take longer than `grace`,
+    /// components are closed, those first that come first.
+    pub(crate) fn stop(mut self, grace: Duration) {
+        self.set_active(false);
+        let until = Instant::now() + grace;
+        while !self.shared.all().all(|t| t.is_idle()) && Instant::now() < until {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        self.shared.scheduler.stop(self.shared.all().cloned());
+        let mut stuck = 0;
+        for thread in self.threads.drain(..) {
+            while !thread.is_finished() && Instant::now() < until + grace {
+                std::thread::park_timeout(Duration::from_millis(1));
+            }
+            if thread.is_finished() {
+                let _ = thread.join();
+            } else {
+                stuck += 1;
+            }
+        }
+        if stuck > 0 {
+            log::warn!("{stuck} threads are still in a component's code; they are left behind");
+        }
+        for task in self.shared.all() {
+            match task.body.try_lock() {
+                Ok(mut body) => body.close(task, &self.shared),
+                Err(_) => log::warn!("task {} is still running and is not closed in good order", task.id),
+            }
+        }
+    }
+}

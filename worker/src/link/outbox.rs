@@ -1,0 +1,152 @@
+//! What tasks leave for the link thread: one outbox for each other worker. While the thread is busy, frames grow; when it
+//! is idle, each flush goes out by itself. How much can be in here is bounded by the gates.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use squall_core::wire::{Credit, Delta, HEADER, Item, encode_batch, encode_item};
+use squall_core::{Columns, Lineage};
+
+use super::wake::Waker;
+use crate::engine::Links;
+use crate::sync::{lock, read, write};
+
+/// A data frame is closed when it is this large.
+const FRAME: usize = 64 << 10;
+/// Buffers kept to be used again; larger ones are freed.
+const SPARE: usize = 16;
+
+/// Frames for one worker, without their headers filled in.
+#[derive(Default)]
+pub(super) struct Outbox {
+    inner: Mutex<Inner>,
+    /// Somebody is there; deltas for a ledger that is not there are dropped, for they fit no tree of its next incarnation.
+    up: AtomicBool,
+}
+
+#[derive(Default)]
+struct Inner {
+    open: Vec<u8>,
+    ready: VecDeque<Vec<u8>>,
+    control: Vec<u8>,
+    spare: Vec<Vec<u8>>,
+}
+
+/// The outboxes by worker.
+pub(crate) struct Outboxes {
+    boxes: RwLock<Vec<Arc<Outbox>>>,
+    pub(super) waker: Waker,
+}
+
+impl Outbox {
+    fn with_control(&self, add: impl FnOnce(&mut Vec<u8>)) {
+        let mut inner = lock(&self.inner);
+        if inner.control.is_empty() {
+            inner.control.extend_from_slice(&HEADER);
+        }
+        add(&mut inner.control);
+    }
+
+    pub(super) fn control(&self, item: &Item) {
+        self.with_control(|out| encode_item(out, item));
+    }
+
+    /// The next frame to go: what is not held back by credit first.
+    pub(super) fn take(&self) -> Option<(bool, Vec<u8>)> {
+        let mut inner = lock(&self.inner);
+        if !inner.control.is_empty() {
+            let spare = inner.spare.pop().unwrap_or_default();
+            return Some((true, std::mem::replace(&mut inner.control, spare)));
+        }
+        if let Some(frame) = inner.ready.pop_front() {
+            return Some((false, frame));
+        }
+        if inner.open.is_empty() {
+            return None;
+        }
+        let spare = inner.spare.pop().unwrap_or_default();
+        Some((false, std::mem::replace(&mut inner.open, spare)))
+    }
+
+    pub(super) fn has_frames(&self) -> bool {
+        let inner = lock(&self.inner);
+        !inner.control.is_empty() || !inner.open.is_empty() || !inner.ready.is_empty()
+    }
+
+    pub(super) fn recycle(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() <= 2 * FRAME {
+            buffer.clear();
+            let mut inner = lock(&self.inner);
+            if inner.spare.len() < SPARE {
+                inner.spare.push(buffer);
+            }
+        }
+    }
+
+    pub(super) fn set_up(&self, up: bool) {
+        self.up.store(up, Ordering::SeqCst);
+        if !up {
+            let mut inner = lock(&self.inner);
+            inner.open.clear();
+            inner.control.clear();
+            inner.ready.clear();
+        }
+    }
+}
+
+impl Outboxes {
+    pub(super) fn new(waker: Waker) -> Self {
+        Outboxes { boxes: RwLock::default(), waker }
+    }
+
+    /// The outbox for a worker. Indices come from orders, never from a link.
+    pub(super) fn of(&self, worker: u32) -> Arc<Outbox> {
+        if let Some(outbox) = read(&self.boxes).get(worker as usize) {
+            return outbox.clone();
+        }
+        let mut boxes = write(&self.boxes);
+        while boxes.len() <= worker as usize {
+            boxes.push(Arc::default());
+        }
+        boxes[worker as usize].clone()
+    }
+
+    fn known(&self, worker: u32) -> Option<Arc<Outbox>> {
+        read(&self.boxes).get(worker as usize).cloned()
+    }
+}
+
+impl Links for Outboxes {
+    fn send(&self, worker: u32, stream: u32, source: u32, columns: &Columns, receivers: &[(u32, &Lineage)]) {
+        let Some(outbox) = self.known(worker) else {
+            log::warn!("rows for worker {worker}, which nobody has heard of; their trees fail at the message time-out");
+            return;
+        };
+        {
+            let mut inner = lock(&outbox.inner);
+            if inner.open.is_empty() {
+                inner.open.extend_from_slice(&HEADER);
+            }
+            encode_batch(&mut inner.open, stream, source, columns, receivers);
+            if inner.open.len() >= FRAME {
+                let spare = inner.spare.pop().unwrap_or_default();
+                let full = std::mem::replace(&mut inner.open, spare);
+                inner.ready.push_back(full);
+            }
+        }
+        self.waker.wake();
+    }
+
+    fn deltas(&self, worker: u32, deltas: &[Delta]) {
+        let Some(outbox) = self.known(worker).filter(|o| o.up.load(Ordering::SeqCst)) else { return };
+        outbox.with_control(|out| encode_item(out, &Item::Deltas(deltas.to_vec())));
+        self.waker.wake();
+    }
+
+    fn credit(&self, worker: u32, task: u32, tuples: u64, bytes: u64) {
+        let Some(outbox) = self.known(worker) else { return };
+        outbox.control(&Item::Credit(Credit { task, tuples, bytes }));
+        self.waker.wake();
+    }
+}

@@ -1,0 +1,176 @@
+//! One other worker as the link thread knows it: the socket to it, what was sent and not acknowledged, and what comes
+//! from it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use squall_core::wire::{FrameKind, Hello, encode_hello, seal};
+
+use super::outbox::Outbox;
+use super::window::{ReceiveWindow, SendWindow};
+
+/// Frames and bytes that may be with ZeroMQ and not acknowledged: its own queues stay short, and what waits waits in the
+/// outbox, where it can be dropped when the peer dies.
+const UNDER_WAY: (usize, usize) = (256, 8 << 20);
+/// Without an acknowledgement for this long, everything is sent again.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Frames that ZeroMQ itself may hold.
+const HIGH_WATER: i32 = 64;
+
+/// What was done about a frame.
+pub(super) enum Sent {
+    All,
+    /// ZeroMQ takes no more for now.
+    Stalled,
+}
+
+pub(super) struct Peer {
+    pub(super) worker: u32,
+    pub(super) incarnation: u64,
+    /// Known from orders, not only from its own HELLO: newer orders may say that it is gone.
+    pub(super) ordered: bool,
+    pub(super) socket: zmq::Socket,
+    /// Tells of connections made and lost.
+    pub(super) monitor: zmq::Socket,
+    pub(super) outbox: Arc<Outbox>,
+    /// Our HELLO was accepted.
+    pub(super) welcomed: bool,
+    /// It said that nothing follows.
+    pub(super) bye: bool,
+    pub(super) stalled: bool,
+    pub(super) key: u64,
+    hello: Vec<u8>,
+    window: SendWindow,
+    heard: Instant,
+    connected_before: bool,
+    /// Bytes handed to ZeroMQ since it was last asked.
+    pub(super) sent_bytes: u64,
+}
+
+/// What comes from another worker.
+pub(super) struct Incoming {
+    pub(super) worker: u32,
+    pub(super) incarnation: u64,
+    pub(super) window: ReceiveWindow,
+    pub(super) owed_bytes: usize,
+    pub(super) owed_since: Option<Instant>,
+}
+
+impl Peer {
+    pub(super) fn connect(
+        context: &zmq::Context,
+        endpoint: &str,
+        hello: &Hello,
+        key: u64,
+        epoch: u64,
+        outbox: Arc<Outbox>,
+    ) -> zmq::Result<Self> {
+        let socket = context.socket(zmq::PUSH)?;
+        socket.set_linger(200)?;
+        socket.set_sndhwm(HIGH_WATER)?;
+        socket.set_reconnect_ivl(20)?;
+        socket.set_reconnect_ivl_max(500)?;
+        let at = format!("inproc://monitor-{key:016x}");
+        let events = zmq::SocketEvent::HANDSHAKE_SUCCEEDED as i32 | zmq::SocketEvent::DISCONNECTED as i32;
+        socket.monitor(&at, events)?;
+        let monitor = context.socket(zmq::PAIR)?;
+        monitor.set_linger(0)?;
+        monitor.connect(&at)?;
+        socket.connect(endpoint)?;
+        let hello_frame = encode_hello(hello, key, epoch);
+        socket.send(&hello_frame[..], zmq::DONTWAIT)?;
+        Ok(Peer {
+            worker: hello.to.0,
+            incarnation: hello.to.1,
+            ordered: false,
+            socket,
+            monitor,
+            outbox,
+            welcomed: false,
+            bye: false,
+            stalled: false,
+            key,
+            hello: hello_frame,
+            window: SendWindow::default(),
+            heard: Instant::now(),
+            connected_before: false,
+            sent_bytes: 0,
+        })
+    }
+
+    /// A connection was made: after the first time something may have been lost with the one before.
+    pub(super) fn connected(&mut self) {
+        if std::mem::replace(&mut self.connected_before, true) {
+            log::info!("connected to worker {} again; sending {} frames again", self.worker, self.window.held().0);
+            self.send_again();
+        }
+    }
+
+    pub(super) fn send_again(&mut self) {
+        self.heard = Instant::now();
+        // If ZeroMQ takes no more now, there will be another time.
+        let _ = self.socket.send(&self.hello[..], zmq::DONTWAIT);
+        self.window.rewind();
+    }
+
+    pub(super) fn acked(&mut self, seq: u64, resend: bool) {
+        let Peer { window, outbox, heard, .. } = self;
+        if window.ack(seq, |frame| outbox.recycle(frame)) {
+            *heard = Instant::now();
+        }
+        if resend {
+            self.window.rewind();
+        }
+    }
+
+    /// Sends what there is to send, as far as it goes.
+    pub(super) fn pump(&mut self, epoch: u64) -> zmq::Result<Sent> {
+        loop {
+            if self.window.unsent().is_none() {
+                let (frames, bytes) = self.window.held();
+                if frames >= UNDER_WAY.0 || bytes >= UNDER_WAY.1 {
+                    return Ok(Sent::All);
+                }
+                let Some((control, mut frame)) = self.outbox.take() else { return Ok(Sent::All) };
+                let kind = if control { FrameKind::Control } else { FrameKind::Data };
+                seal(&mut frame, kind, self.key, self.window.next_seq(), epoch);
+                if self.window.is_empty() {
+                    self.heard = Instant::now();
+                }
+                self.window.push(frame);
+            }
+            let Some(frame) = self.window.unsent() else { continue };
+            match self.socket.send(frame, zmq::DONTWAIT) {
+                Ok(()) => {
+                    self.sent_bytes += frame.len() as u64;
+                    self.window.sent();
+                }
+                Err(zmq::Error::EAGAIN) => return Ok(Sent::Stalled),
+                Err(zmq::Error::EINTR) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// When patience with unacknowledged frames ends.
+    pub(super) fn patient_until(&self) -> Option<Instant> {
+        (!self.window.is_empty() || !self.welcomed).then(|| self.heard + PATIENCE)
+    }
+
+    /// Nothing is left to send or to be acknowledged, or nobody is left to acknowledge it.
+    pub(super) fn is_settled(&self) -> bool {
+        let sent = self.window.unsent().is_none() && !self.outbox.has_frames();
+        sent && (self.window.is_empty() || self.bye)
+    }
+
+    /// The monitor's news, if any: true for a connection made, false for one lost.
+    pub(super) fn news(&self) -> Option<bool> {
+        let event = self.monitor.recv_bytes(zmq::DONTWAIT).ok()?;
+        // The address follows in a second part.
+        while self.monitor.get_rcvmore().unwrap_or(false) {
+            self.monitor.recv_bytes(zmq::DONTWAIT).ok()?;
+        }
+        let code = u16::from_ne_bytes([*event.first()?, *event.get(1)?]);
+        Some(code == zmq::SocketEvent::HANDSHAKE_SUCCEEDED as u16)
+    }
+}

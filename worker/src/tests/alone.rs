@@ -1,0 +1,207 @@
+//! One engine, no links.
+
+use std::time::Duration;
+
+use serde_json::json;
+use squall_core::{Grouping, Settings};
+
+use super::support::{alone, counter, plan, sum, wait_for};
+
+fn fields() -> Grouping {
+    Grouping::Fields { fields: vec!["n".into()] }
+}
+
+#[test]
+fn every_tuple_arrives_and_every_tree_is_done() {
+    let plan = plan(
+        Settings { max_spout_pending: 700, ..Settings::default() },
+        &[
+            ("numbers", "numbers", 2, json!({"to": 20_000}), &[]),
+            ("pass", "pass", 3, json!({"times": 2}), &[("numbers", Grouping::Shuffle)]),
+            ("sink", "sink", 4, json!({}), &[("pass", fields())]),
+            ("all", "sink", 2, json!({}), &[("pass", Grouping::All)]),
+        ],
+    );
+    let engine = alone(&plan);
+    wait_for("the end", || engine.is_finished());
+    wait_for("rest", || engine.is_drained());
+    let reports = engine.task_reports();
+    assert_eq!(sum(&plan, &reports, "numbers", |r| r.acked), 40_000);
+    assert_eq!(sum(&plan, &reports, "numbers", |r| r.failed), 0);
+    assert_eq!(sum(&plan, &reports, "numbers", counter("mistakes")), 0);
+    assert_eq!(sum(&plan, &reports, "numbers", |r| r.complete.count()), 40_000);
+    assert_eq!(sum(&plan, &reports, "sink", |r| r.executed), 80_000);
+    // A key goes to one task only, so the tasks together saw each number once.
+    assert_eq!(sum(&plan, &reports, "sink", counter("distinct")), 20_000);
+    assert_eq!(sum(&plan, &reports, "all", |r| r.executed), 160_000);
+    assert_eq!(sum(&plan, &reports, "pass", |r| r.transferred), 240_000);
+    assert!(reports.iter().filter(|r| r.task >= 6).all(|r| r.executed > 10_000), "no sink was left out");
+    engine.stop(Duration::from_secs(1));
+}
+
+#[test]
+fn what_fails_is_emitted_again_until_it_is_done() {
+    for panic in [false, true] {
+        let plan = plan(
+            Settings::default(),
+            &[
+                ("numbers", "numbers", 1, json!({"to": 3000}), &[]),
+                ("moody", "moody", 1, json!({"by": 500, "panic": panic}), &[("numbers", Grouping::Shuffle)]),
+                ("sink", "sink", 1, json!({}), &[("moody", Grouping::Global)]),
+            ],
+        );
+        let engine = alone(&plan);
+        wait_for("the end", || engine.is_finished());
+        let reports = engine.task_reports();
+        assert_eq!(sum(&plan, &reports, "numbers", |r| r.acked), 3000);
+        assert_eq!(sum(&plan, &reports, "numbers", counter("mistakes")), 0);
+        let replays = sum(&plan, &reports, "numbers", counter("replays"));
+        assert_eq!(sum(&plan, &reports, "numbers", |r| r.failed), replays);
+        // An error fails its tuple, a panic what is left of the batch.
+        assert!(if panic { replays >= 6 } else { replays == 6 }, "{replays} replays");
+        assert_eq!(sum(&plan, &reports, "sink", counter("distinct")), 3000);
+        let errors = engine.errors();
+        assert_eq!((errors.len(), errors[0].component.as_str(), errors[0].panic), (1, "moody", panic));
+        assert!(errors[0].message.contains(if panic { "is divisible by 500" } else { "not now" }));
+        engine.stop(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn a_held_tuple_fails_at_the_time_out_and_joined_ones_are_done_together() {
+    let plan = plan(
+        Settings { message_timeout: Duration::from_millis(200), ..Settings::default() },
+        &[
+            ("numbers", "numbers", 1, json!({"to": 11}), &[]),
+            ("hoard", "hoard", 1, json!({}), &[("numbers", Grouping::Global)]),
+            ("sink", "sink", 1, json!({}), &[("hoard", Grouping::Global)]),
+        ],
+    );
+    let engine = alone(&plan);
+    // Number 1 is held for ever and fails; comes again, waits for a partner and fails; comes again and is joined with the
+    // one before, whose ack fits no tree any more.
+    wait_for("the end", || engine.is_finished());
+    let reports = engine.task_reports();
+    assert_eq!(sum(&plan, &reports, "numbers", counter("replays")), 2);
+    assert_eq!(sum(&plan, &reports, "numbers", |r| r.acked), 11);
+    assert_eq!(sum(&plan, &reports, "numbers", counter("mistakes")), 0);
+    assert_eq!(sum(&plan, &reports, "sink", counter("sum")), 65 + 2);
+    engine.stop(Duration::from_secs(1));
+}
+
+#[test]
+fn waiting_behind_back_pressure_is_no_time_out() {
+    let settings = Settings { message_timeout: Duration::from_millis(200), max_spout_pending: 2000, ..Settings::default() };
+    let plan = plan(
+        settings,
+        &[
+            ("numbers", "numbers", 1, json!({"to": 600}), &[]),
+            ("slow", "slow", 1, json!({"micros": 2000}), &[("numbers", Grouping::Shuffle)]),
+        ],
+    );
+    let engine = alone(&plan);
+    wait_for("the end", || engine.is_finished());
+    let reports = engine.task_reports();
+    assert_eq!(sum(&plan, &reports, "numbers", |r| r.acked), 600);
+    // The last tuple waited six times the time-out.
+    assert_eq!(sum(&plan, &reports, "numbers", |r| r.failed), 0);
+    engine.stop(Duration::from_secs(1));
+}
+
+#[test]
+fn components_that_block_without_saying_so_do_not_stop_the_others() {
+    let plan = plan(
+        Settings::default(),
+        &[
+            ("numbers", "numbers", 1, json!({"to": 2}), &[]),
+            ("stuck", "stuck", 2, json!({}), &[("numbers", Grouping::Shuffle)]),
+            ("others", "numbers", 1, json!({"to": 100}), &[]),
+            ("sink", "unstick", 1, json!({}), &[("others", Grouping::Shuffle)]),
+        ],
+    );
+    // Both threads of the engine end up in `stuck`, and come out only when `unstick` gets its turn.
+    let engine = alone(&plan);
+    wait_for("the end", || engine.is_finished());
+    assert_eq!(sum(&plan, &engine.task_reports(), "stuck", |r| r.executed), 2);
+    // Threads are left: a paused spout that goes on again gets its turns.
+    wait_for("rest", || engine.is_drained());
+    engine.stop(Duration::from_secs(1));
+}
+
+#[test]
+fn a_slow_bolt_slows_its_spout_through_the_chain() {
+    let plan = plan(
+        Settings { queue_tuples: 64, acking: false, ..Settings::default() },
+        &[
+            ("numbers", "numbers", 1, json!({"to": 1_000_000, "tracked": false}), &[]),
+            ("pass", "pass", 1, json!({}), &[("numbers", Grouping::Shuffle)]),
+            ("slow", "slow", 1, json!({"micros": 20}), &[("pass", Grouping::Shuffle)]),
+            ("sink", "sink", 1, json!({}), &[("slow", Grouping::Shuffle)]),
+        ],
+    );
+    let engine = alone(&plan);
+    wait_for("some tuples", || sum(&plan, &engine.task_reports(), "sink", |r| r.executed) > 2000);
+    let reports = engine.task_reports();
+    let (emitted, executed) = (sum(&plan, &reports, "numbers", |r| r.emitted), sum(&plan, &reports, "slow", |r| r.executed));
+    // A spout's and a bolt's one turn beyond full, each.
+    assert!(emitted < executed + 2 * 64 + 2 * 1024, "{emitted} emitted, {executed} executed");
+    assert!(sum(&plan, &reports, "pass", |r| r.blocked_ns) > 0);
+    engine.stop(Duration::from_millis(100));
+}
+
+#[test]
+fn direct_streams_reach_whom_they_name() {
+    let plan = plan(
+        Settings::default(),
+        &[
+            ("numbers", "numbers", 1, json!({"to": 300}), &[]),
+            ("direct", "direct", 1, json!({"to": "sink"}), &[("numbers", Grouping::None)]),
+            ("sink", "sink", 3, json!({}), &[("direct", Grouping::Direct)]),
+        ],
+    );
+    let engine = alone(&plan);
+    wait_for("the end", || engine.is_finished());
+    let reports = engine.task_reports();
+    let each: Vec<u64> = reports.iter().filter(|r| r.task >= 3).map(|r| r.executed).collect();
+    assert_eq!(each, [100, 100, 100]);
+    engine.stop(Duration::from_secs(1));
+}
+
+#[test]
+fn thousands_of_tasks_share_two_threads() {
+    let plan = plan(
+        Settings::default(),
+        &[
+            ("numbers", "numbers", 1, json!({"to": 30_000}), &[]),
+            ("pass", "pass", 2000, json!({}), &[("numbers", Grouping::Shuffle)]),
+            ("sink", "sink", 2, json!({}), &[("pass", fields())]),
+        ],
+    );
+    let engine = alone(&plan);
+    wait_for("the end", || engine.is_finished());
+    let reports = engine.task_reports();
+    assert_eq!(sum(&plan, &reports, "sink", counter("distinct")), 30_000);
+    assert!(reports.iter().filter(|r| (2..2002).contains(&r.task)).all(|r| r.executed == 15));
+    engine.stop(Duration::from_secs(1));
+}
+
+#[test]
+fn a_paused_spout_emits_nothing_and_goes_on_later() {
+    let plan = plan(
+        Settings { max_spout_pending: 10, ..Settings::default() },
+        &[
+            ("numbers", "numbers", 1, json!({"to": 100_000}), &[]),
+            ("sink", "sink", 1, json!({}), &[("numbers", Grouping::Shuffle)]),
+        ],
+    );
+    let engine = alone(&plan);
+    wait_for("the first", || sum(&plan, &engine.task_reports(), "sink", |r| r.executed) > 0);
+    engine.set_active(false);
+    wait_for("rest", || engine.is_drained());
+    let before = sum(&plan, &engine.task_reports(), "numbers", |r| r.emitted);
+    assert!(before < 100_000);
+    assert_eq!(sum(&plan, &engine.task_reports(), "numbers", |r| r.acked), before);
+    engine.set_active(true);
+    wait_for("the end", || engine.is_finished());
+    engine.stop(Duration::from_secs(1));
+}

@@ -1,0 +1,6 @@
+//! Engines in this process, alone and joined by real links.
+
+mod alone;
+mod components;
+mod joined;
+mod support;
