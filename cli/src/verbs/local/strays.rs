@@ -86,7 +86,13 @@ mod tests {
         let start = |file: &Path| {
             // The shell keeps its arguments, and waits for its stdin.
             let script = ["-c", "read x", "worker", "--run"];
-            Command::new("sh").args(script).arg(file).stdin(Stdio::piped()).spawn().unwrap()
+            let child = Command::new("sh").args(script).arg(file).stdin(Stdio::piped()).spawn().unwrap();
+            // A process that has just been started has no arguments yet for a moment.
+            let arguments = format!("/proc/{}/cmdline", child.id());
+            while !std::fs::read(&arguments).unwrap().ends_with(b"launch.json\0") {
+                std::thread::yield_now();
+            }
+            child
         };
         let mut ours = start(&dir.path().join("launch.json"));
         let mut other = start(Path::new("/somewhere/else/launch.json"));
