@@ -29,6 +29,7 @@ mod value;
 pub mod control;
 pub mod harness;
 pub mod key;
+pub mod layout;
 pub mod suggest;
 pub mod topology;
 pub mod units;
