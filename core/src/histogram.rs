@@ -101,6 +101,50 @@ impl Histogram {
         (self.count > 0).then(|| sum / self.count as f64)
     }
 
+    /// What was counted since an earlier state of the same histogram.
+    ///
+    /// ```
+    /// # let mut h = squall_core::Histogram::default();
+    /// h.record(5, 3);
+    /// let before = h.clone();
+    /// h.record(7, 1);
+    /// assert_eq!(h.since(&before).buckets().collect::<Vec<_>>(), [(7, 1)]);
+    /// ```
+    pub fn since(&self, earlier: &Histogram) -> Histogram {
+        let before = earlier.buckets.iter().chain(std::iter::repeat(&0));
+        Histogram::of(self.buckets.iter().zip(before).map(|(now, before)| now.saturating_sub(*before)).collect())
+    }
+
+    /// The same histogram with another count in each bucket.
+    ///
+    /// ```
+    /// # let mut h = squall_core::Histogram::default();
+    /// h.record(5, 4);
+    /// assert_eq!(h.map(|n| n / 2).count(), 2);
+    /// ```
+    #[must_use]
+    pub fn map(&self, count: impl Fn(u64) -> u64) -> Histogram {
+        Histogram::of(self.buckets.iter().map(|n| count(*n)).collect())
+    }
+
+    /// The buckets that are not empty, as (their largest value, how many were counted), in order.
+    ///
+    /// ```
+    /// # let mut h = squall_core::Histogram::default();
+    /// h.record(3, 2);
+    /// assert_eq!(h.buckets().next(), Some((3, 2)));
+    /// ```
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.buckets.iter().enumerate().filter(|(_, n)| **n > 0).map(|(b, n)| (highest(b as u32), *n))
+    }
+
+    fn of(mut buckets: Vec<u64>) -> Histogram {
+        let used = buckets.iter().rposition(|n| *n > 0).map_or(0, |last| last + 1);
+        buckets.truncate(used);
+        let count = buckets.iter().fold(0, |sum: u64, n| sum.saturating_add(*n));
+        Histogram { buckets, count }
+    }
+
     /// Adds what another histogram counted.
     ///
     /// ```

@@ -7,6 +7,7 @@ mod clock;
 mod cluster;
 mod denied;
 mod discovery;
+mod history;
 mod http;
 mod nimbus;
 mod options;
@@ -50,7 +51,8 @@ pub async fn run(options: Options, listener: TcpListener, shutdown: impl Future<
     let token = token::token(&dir)?;
     let blobs = Arc::new(blobs::Blobs::open(dir.join("blobs"), options.blob_limit)?);
     let times = (options.lease, options.blob_grace);
-    let world = cluster::World::open(store, blobs.clone(), options.clock.clone(), times)?;
+    let book = Arc::new(history::Book::open(&dir.join("statistics.redb"))?);
+    let world = cluster::World::open(store, book, blobs.clone(), options.clock.clone(), times)?;
     let nimbus = Arc::new(nimbus::Nimbus::new(world, token, blobs, options.clock));
     let said = Discovery { url: format!("http://{address}"), token_file: dir.join("token"), pid: std::process::id() };
     let _announced = options.discovery.map(|path| discovery::Announcement::write(&path, said)).transpose()?;
@@ -68,6 +70,7 @@ pub async fn run(options: Options, listener: TcpListener, shutdown: impl Future<
         served = async { tokio::join!(server, nimbus.keep_time()).0 } => served?,
         () = end => {}
     }
+    nimbus.write_down();
     log::info!("nimbus ends");
     Ok(())
 }

@@ -69,6 +69,16 @@ impl Nimbus {
         done
     }
 
+    /// A notice of every second.
+    pub(crate) fn ticks(&self) -> watch::Receiver<u64> {
+        self.world().ticks()
+    }
+
+    /// Writes down what is only in memory; nimbus ends.
+    pub(crate) fn write_down(&self) {
+        self.world().write_all_down();
+    }
+
     /// Does what time asks for until nimbus closes.
     pub(crate) async fn keep_time(&self) {
         let (mut changes, mut closing) = (self.changes(), self.closing());

@@ -335,6 +335,8 @@ pub struct Latency {
     pub p50_ms: f64,
     /// 99 of 100 took at most this long.
     pub p99_ms: f64,
+    /// 999 of 1,000 took at most this long.
+    pub p999_ms: f64,
 }
 
 /// A component in [`TopologyStatus`]: the sums over its tasks since the topology was submitted.

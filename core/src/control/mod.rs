@@ -2,10 +2,12 @@
 
 mod cluster;
 mod door;
+mod history;
 mod supervisor;
 mod worker;
 
 pub use cluster::*;
 pub use door::*;
+pub use history::*;
 pub use supervisor::*;
 pub use worker::*;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use squall_core::control::Rebalance;
+use squall_core::control::{Rebalance, TimelineKind};
 use squall_core::{Plan, Result};
 
 use super::commands::changed;
@@ -53,6 +53,8 @@ impl World {
         let even = self.is_drained(id);
         self.take_over_as(vec![next], even)?;
         if let Some(t) = self.topologies.get_mut(id) {
+            let text = format!("rebalanced: {} workers, {} tasks", t.record.workers.len(), plan.task_count());
+            t.statistics.happened(self.clock.unix_ms(), TimelineKind::Rebalanced, text);
             t.plans.insert(hash, plan.clone());
             t.plan = plan;
         }

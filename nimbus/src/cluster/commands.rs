@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use squall_core::Plan;
-use squall_core::control::{Accepted, Kill, Rebalance, Submit};
+use squall_core::control::{Accepted, Kill, Rebalance, Submit, TimelineKind};
 
 use super::record::{COUNTER, Record};
 use super::statistics::Statistics;
@@ -53,7 +53,9 @@ impl World {
         self.counter = (number, Expect::Revision(revision));
         let accepted = accepted(&record);
         log::info!(topology = record.id.as_str(); "topology submitted");
-        self.topologies.insert(record.id.clone(), Topology::new(record, Arc::new(plan), Statistics::default()));
+        let mut statistics = Statistics::default();
+        statistics.happened(now, TimelineKind::State, format!("submitted, {}", record.stage.shown()));
+        self.topologies.insert(record.id.clone(), Topology::new(record, Arc::new(plan), statistics));
         self.touch(&accepted.id);
         self.assign()?;
         Ok(accepted)
@@ -122,7 +124,15 @@ impl World {
             Next::To(stage) => {
                 log::info!(topology = id, state = stage.shown().to_string().as_str(); "topology changes its state");
                 let workers = if stage == Stage::Stopping { Vec::new() } else { record.workers.clone() };
+                let unix_ms = self.clock.unix_ms();
+                let text = match &stage {
+                    Stage::Stopping => "the wait of the kill is over; workers stop".to_owned(),
+                    stage => format!("{} (was {})", stage.shown(), record.stage.shown()),
+                };
                 self.save(vec![Record { stage, workers, ..record }])?;
+                if let Some(t) = self.topologies.get_mut(id) {
+                    t.statistics.happened(unix_ms, TimelineKind::State, text);
+                }
             }
             Next::Move(stage, change) => self.move_tasks(id, stage, &change)?,
         }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use squall_core::control::{Desired, Heartbeat, HeartbeatAnswer, WorkerStatus};
 use squall_core::{Plan, Result};
 
-use super::record::{Up, lasting, statistics_key, supervisor_key};
+use super::record::{Up, lasting, supervisor_key};
 use super::statistics::From;
 use super::{Member, World};
+use crate::history::{Happening, Kind};
 use crate::store::Change;
 
 impl World {
@@ -33,6 +34,7 @@ impl World {
         let quiet = !other && !came && self.members.get(id).is_some_and(|m| m.said == heartbeat);
         let desired = self.members.remove(id).map_or_else(Desired::default, |m| m.desired);
         self.members.insert(id.to_owned(), Member { said: heartbeat, heard_at: now, heard: true, alive: true, desired });
+        self.see_who_ended(id);
         self.see_who_is_up(id)?;
         if !quiet {
             self.touch_all();
@@ -61,6 +63,7 @@ impl World {
         let mut from = From {
             worker: worker.worker,
             incarnation: worker.incarnation,
+            plan: &worker.plan,
             reports: worker.reports,
             host,
             now,
@@ -71,7 +74,7 @@ impl World {
             from.incarnation = last.report.incarnation;
             if let (Some(plan), Some(t)) = (self.plan_of(&id, &last.plan), self.topologies.get_mut(&id)) {
                 // The last report of the dead counts whatever number it had.
-                t.statistics.take(From { reports: u64::MAX, ..from }, &plan, &last.report);
+                t.statistics.take(From { reports: u64::MAX, plan: &last.plan, ..from }, &plan, &last.report);
             }
             self.fold(&id, from.worker, from.incarnation, false);
         }
@@ -101,33 +104,18 @@ impl World {
     pub(super) fn fold(&mut self, id: &str, worker: u32, up_to: u64, even: bool) {
         let Some(t) = self.topologies.get_mut(id) else { return };
         if t.statistics.fold(worker, up_to, even) {
-            // Statistics are no state: what cannot be written is still in memory.
-            let written = serde_json::to_vec(t.statistics.carried())
-                .map_err(squall_core::Error::from)
-                .and_then(|value| self.commit(&[Change::put(statistics_key(id), value)]));
-            if let Err(e) = written {
-                log::warn!(error:display = e; "cannot write statistics");
-            }
+            self.write_down(&[id]);
         }
     }
 
     fn plan_of(&mut self, id: &str, hash: &str) -> Option<Arc<Plan>> {
-        let t = self.topologies.get_mut(id)?;
-        if let Some(plan) = t.plans.get(hash) {
-            return Some(plan.clone());
-        }
-        // One from before this nimbus started, if its blob is still here.
-        let plan: Plan = serde_json::from_slice(&self.blobs.read(hash).ok()?).ok()?;
-        if plan.name != t.record.name {
-            return None;
-        }
-        Some(t.plans.entry(hash.to_owned()).or_insert(Arc::new(plan)).clone())
+        self.topologies.get_mut(id)?.plan_of(hash, &self.blobs)
     }
 
     /// Which of the workers that this supervisor is to run are up, and where.
     fn see_who_is_up(&mut self, supervisor: &str) -> Result<()> {
         let Some(member) = self.members.get(supervisor) else { return Ok(()) };
-        let mut changed = Vec::new();
+        let (mut changed, mut came_up) = (Vec::new(), Vec::new());
         for t in self.topologies.values() {
             let mut record = t.record.clone();
             for (index, placed) in record.workers.iter_mut().enumerate().filter(|(_, w)| w.seat.supervisor == supervisor) {
@@ -139,12 +127,43 @@ impl World {
                         && w.tasks == placed.tasks
                 };
                 let status = member.said.workers.iter().find(is_it);
+                let before = placed.up.take();
                 placed.up = status.and_then(|w| Some(Up { incarnation: w.incarnation, endpoint: w.endpoint.clone()? }));
+                if let Some(up) = placed.up.as_ref().filter(|up| before.is_none_or(|b| b.incarnation != up.incarnation)) {
+                    came_up.push((record.id.clone(), index as u32, member.said.host.clone(), up.endpoint.clone()));
+                }
             }
             if record != t.record {
                 changed.push(record);
             }
         }
-        self.save(changed)
+        self.save(changed)?;
+        let unix_ms = self.clock.unix_ms();
+        for (id, worker, host, endpoint) in came_up {
+            if let Some(t) = self.topologies.get_mut(&id) {
+                let text = format!("worker {worker} is up on {host} ({endpoint})");
+                let (kind, worker) = (Kind::WorkerUp, Some(worker));
+                t.statistics.timeline.add(Happening { unix_ms, kind, text, worker, host, ..Happening::default() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the ends of workers' processes on the time lines of their topologies.
+    fn see_who_ended(&mut self, supervisor: &str) {
+        let unix_ms = self.clock.unix_ms();
+        let Some(member) = self.members.get(supervisor) else { return };
+        for w in &member.said.workers {
+            let Some(exit) = &w.last_exit else { continue };
+            let Some(t) = self.topologies.get_mut(&w.topology) else { continue };
+            t.statistics.timeline.ended(w.worker, exit.incarnation, || Happening {
+                unix_ms: exit.unix_ms.min(unix_ms),
+                kind: Kind::WorkerEnded,
+                text: format!("worker {} ended: {}", w.worker, exit.how),
+                worker: Some(w.worker),
+                host: member.said.host.clone(),
+                ..Happening::default()
+            });
+        }
     }
 }

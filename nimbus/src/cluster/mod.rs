@@ -5,7 +5,7 @@ mod assign;
 mod commands;
 mod desired;
 mod heartbeat;
-mod numbers;
+mod history;
 mod record;
 mod statistics;
 mod status;
@@ -21,17 +21,26 @@ use squall_core::{Error, Plan, Result};
 use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::denied::{Denied, Kind};
+use crate::history::Book;
 use crate::store::{Change, Expect, StateStore};
 use record::{COUNTER, Record, SUPERVISORS, TOPOLOGIES};
 use statistics::Statistics;
 
+pub(crate) use history::{Past, Whose};
+
 pub(crate) struct World {
     store: Arc<dyn StateStore>,
+    book: Arc<Book>,
     blobs: Arc<Blobs>,
     clock: Arc<dyn Clock>,
     lease: Duration,
     blob_grace: Duration,
     started: Duration,
+    /// When points are finished next, and when what was finished is written.
+    next_tick: Duration,
+    next_write: Duration,
+    /// Counts seconds; for those who are told once a second.
+    ticks: tokio::sync::watch::Sender<u64>,
     /// The number of the newest topology, and the store's revision of it: two nimbuses never give out the same.
     counter: (u64, Expect),
     topologies: BTreeMap<String, Topology>,
@@ -54,6 +63,21 @@ struct Topology {
     stale: Vec<u32>,
 }
 
+/// A component of a topology, by its place in the plan.
+pub(crate) struct Component<'a> {
+    topology: &'a Topology,
+    at: usize,
+}
+
+impl Component<'_> {
+    /// The place of a task among the component's tasks.
+    pub(crate) fn place(&self, task: u32) -> Result<u32, Denied> {
+        let tasks = self.topology.plan.tasks(self.at);
+        let error = || format!("task {task} is none of this component's, which are {} to {}", tasks.start, tasks.end - 1);
+        tasks.contains(&task).then(|| task - tasks.start).ok_or_else(|| Denied::new(Kind::Unknown, error(), ""))
+    }
+}
+
 /// A supervisor.
 struct Member {
     /// What it said last; no reports in it.
@@ -71,6 +95,7 @@ impl World {
     /// had the time to report.
     pub(crate) fn open(
         store: Arc<dyn StateStore>,
+        book: Arc<Book>,
         blobs: Arc<Blobs>,
         clock: Arc<dyn Clock>,
         (lease, blob_grace): (Duration, Duration),
@@ -87,11 +112,14 @@ impl World {
             let record: Record = serde_json::from_slice(&v.value).map_err(|e| damaged(&key, e))?;
             let plan: Arc<Plan> =
                 Arc::new(serde_json::from_slice(&blobs.read(&record.plan)?).map_err(|e| damaged(&record.plan, e))?);
-            let carried = match store.get(&record::statistics_key(&record.id))? {
-                Some(v) => serde_json::from_slice(&v.value).map_err(|e| damaged(&key, e))?,
-                None => Default::default(),
-            };
-            topologies.insert(record.id.clone(), Topology::new(record, plan, Statistics::restored(carried)));
+            let mut topology = Topology::new(record, plan, Statistics::default());
+            if let Some(bytes) = book.kept(&topology.record.id)? {
+                topology.remember(&bytes, &blobs);
+            }
+            topologies.insert(topology.record.id.clone(), topology);
+        }
+        for id in book.topologies()?.iter().filter(|id| !topologies.contains_key(*id)) {
+            book.forget(id)?;
         }
         let mut members = BTreeMap::new();
         for (key, v) in store.list(SUPERVISORS)? {
@@ -101,9 +129,23 @@ impl World {
         }
         // Revisions go on from the wall clock, so that whoever waits for a change notices that nimbus is another.
         let revision = clock.unix_ms().saturating_mul(1000);
-        let next_sweep = now;
-        let mut world =
-            World { store, blobs, clock, lease, blob_grace, started: now, counter, topologies, members, revision, next_sweep };
+        let mut world = World {
+            store,
+            book,
+            blobs,
+            clock,
+            lease,
+            blob_grace,
+            started: now,
+            next_tick: now,
+            next_write: now,
+            ticks: tokio::sync::watch::Sender::new(0),
+            counter,
+            topologies,
+            members,
+            revision,
+            next_sweep: now,
+        };
         world.refresh();
         Ok(world)
     }
@@ -125,6 +167,17 @@ impl World {
             let shown: String = name.escape_debug().take(128).collect();
             Denied::new(Kind::Unknown, format!("there is no topology `{shown}`"), hint.trim_start_matches("; ").to_owned())
         })
+    }
+
+    /// A component of a topology.
+    pub(crate) fn component(&self, id: &str, component: &str) -> Result<Component<'_>, Denied> {
+        let t = self.topologies.get(id).ok_or_else(|| Denied::new(Kind::Unknown, "the topology is gone", ""))?;
+        let at = t.plan.position(component).ok_or_else(|| {
+            let hint = squall_core::suggest::did_you_mean(component, t.plan.components.iter().map(|c| c.id.as_str()));
+            let shown: String = component.escape_debug().take(128).collect();
+            Denied::new(Kind::Unknown, format!("there is no component `{shown}`"), hint.trim_start_matches("; ").to_owned())
+        })?;
+        Ok(Component { topology: t, at })
     }
 
     /// The plan as it may be shown: secret values are masked.
@@ -183,5 +236,29 @@ impl Topology {
     fn new(record: Record, plan: Arc<Plan>, statistics: Statistics) -> Self {
         let plans = BTreeMap::from([(record.plan.clone(), plan.clone())]);
         Topology { record, plan, plans, statistics, waiting: None, revision: 0, stale: Vec::new() }
+    }
+
+    /// The plan of this hash, from memory or from its blob, should it be one of this topology.
+    fn plan_of(&mut self, hash: &str, blobs: &Blobs) -> Option<Arc<Plan>> {
+        if let Some(plan) = self.plans.get(hash) {
+            return Some(plan.clone());
+        }
+        // One from before this nimbus started, if its blob is still here.
+        let plan: Plan = serde_json::from_slice(&blobs.read(hash).ok()?).ok()?;
+        if plan.name != self.record.name {
+            return None;
+        }
+        Some(self.plans.entry(hash.to_owned()).or_insert(Arc::new(plan)).clone())
+    }
+
+    /// Takes up the statistics that an earlier nimbus kept.
+    fn remember(&mut self, bytes: &[u8], blobs: &Blobs) {
+        match rmp_serde::from_slice(bytes) {
+            Ok(kept) => self.statistics = Statistics::restored(kept, |hash| self.plan_of(hash, blobs)),
+            // Statistics are no state: a topology runs on without its past.
+            Err(e) => {
+                log::error!(topology = self.record.id.as_str(), error:display = e; "kept statistics cannot be read; they begin anew");
+            }
+        }
     }
 }

@@ -58,10 +58,6 @@ pub(crate) fn topology_key(id: &str) -> String {
     format!("{TOPOLOGIES}{id}")
 }
 
-pub(crate) fn statistics_key(id: &str) -> String {
-    format!("statistics/{id}")
-}
-
 pub(crate) fn supervisor_key(id: &str) -> String {
     format!("{SUPERVISORS}{id}")
 }

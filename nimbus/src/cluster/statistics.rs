@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use squall_core::control::{ErrorEntry, ErrorReport, Report};
+use squall_core::control::{ErrorEntry, ErrorReport, Report, TaskReport};
 use squall_core::{ComponentKind, Plan};
 
-use super::numbers::{Numbers, sum_up};
+use crate::history::{Counted, Happening, Kind, Numbers, Point, Series, Timeline, sum_up};
 
 const MOST_ERRORS: usize = 100;
 const LONGEST_MESSAGE: usize = 4096;
 /// How far back rates look.
 const WINDOW: Duration = Duration::from_secs(10);
+/// The time that the first report of an incarnation tells of.
+const FIRST: Duration = Duration::from_millis(200);
 
-/// What is written to the store when an incarnation has gone.
+/// What incarnations that have gone had counted.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Carried {
@@ -37,6 +39,8 @@ pub(crate) struct Statistics {
     live: BTreeMap<(u32, u64), Live>,
     pub(crate) errors: VecDeque<ErrorEntry>,
     error_counts: BTreeMap<String, u64>,
+    pub(crate) series: Series,
+    pub(crate) timeline: Timeline,
     /// What every worker had reported when everything looked finished first; whoever reports the same again confirms it.
     candidate: Option<BTreeMap<(u32, u64), u64>>,
     pub(crate) finished: bool,
@@ -45,9 +49,36 @@ pub(crate) struct Statistics {
 #[derive(Debug)]
 struct Live {
     plan: Arc<Plan>,
+    /// The plan's hash, by which it is found again.
+    plan_hash: String,
     reports: u64,
     report: Report,
+    /// When the report was heard, unix time in milliseconds.
+    heard_ms: u64,
     samples: VecDeque<Sample>,
+}
+
+/// All of a topology's statistics, as written to the store: with the points that are written in the same transaction, nothing
+/// is counted twice and nothing is left out when nimbus starts again.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Kept {
+    carried: Carried,
+    live: Vec<KeptLive>,
+    errors: VecDeque<ErrorEntry>,
+    error_counts: BTreeMap<String, u64>,
+    series: Series,
+    timeline: Timeline,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptLive {
+    worker: u32,
+    incarnation: u64,
+    plan: String,
+    reports: u64,
+    report: Report,
+    heard_ms: u64,
 }
 
 #[derive(Debug)]
@@ -70,6 +101,8 @@ pub(crate) struct Rates {
 pub(crate) struct From<'a> {
     pub(crate) worker: u32,
     pub(crate) incarnation: u64,
+    /// Its plan's hash.
+    pub(crate) plan: &'a str,
     /// Grows with every report it makes.
     pub(crate) reports: u64,
     pub(crate) host: &'a str,
@@ -93,12 +126,36 @@ pub(crate) struct Gauges {
 }
 
 impl Statistics {
-    pub(crate) fn restored(carried: Carried) -> Self {
-        Statistics { carried, ..Statistics::default() }
+    /// The statistics as they were kept; `plan` finds a plan by its hash.
+    pub(crate) fn restored(kept: Kept, mut plan: impl FnMut(&str) -> Option<Arc<Plan>>) -> Self {
+        let Kept { carried, live, errors, error_counts, series, timeline } = kept;
+        let live = live.into_iter().filter_map(|l| {
+            let (plan_hash, samples) = (l.plan, VecDeque::new());
+            let plan = plan(&plan_hash)?;
+            let live = Live { plan, plan_hash, reports: l.reports, report: l.report, heard_ms: l.heard_ms, samples };
+            Some(((l.worker, l.incarnation), live))
+        });
+        Statistics { carried, live: live.collect(), errors, error_counts, series, timeline, ..Statistics::default() }
     }
 
-    pub(crate) fn carried(&self) -> &Carried {
-        &self.carried
+    /// All that must outlive nimbus.
+    pub(crate) fn kept(&self) -> Kept {
+        let live = self.live.iter().map(|((worker, incarnation), l)| KeptLive {
+            worker: *worker,
+            incarnation: *incarnation,
+            plan: l.plan_hash.clone(),
+            reports: l.reports,
+            report: l.report.clone(),
+            heard_ms: l.heard_ms,
+        });
+        Kept {
+            carried: self.carried.clone(),
+            live: live.collect(),
+            errors: self.errors.clone(),
+            error_counts: self.error_counts.clone(),
+            series: self.series.clone(),
+            timeline: self.timeline.clone(),
+        }
     }
 
     pub(crate) fn first_tuple_ms(&self) -> Option<u64> {
@@ -115,11 +172,16 @@ impl Statistics {
         report.errors.iter().for_each(|e| self.note(from, e));
         let live = self.live.entry(key).or_insert_with(|| Live {
             plan: plan.clone(),
+            plan_hash: from.plan.to_owned(),
             reports: 0,
             report: Report::default(),
+            // The first report comes as soon as it is up.
+            heard_ms: from.unix_ms.saturating_sub(FIRST.as_millis() as u64),
             samples: VecDeque::new(),
         });
         let unchanged = live.reports > 0 && same_counts(&live.report, report);
+        let (from_ms, to_ms) = (std::mem::replace(&mut live.heard_ms, from.unix_ms), from.unix_ms);
+        self.series.add(Counted { plan: &live.plan, before: &live.report, now: report, from_ms, to_ms });
         live.reports = from.reports;
         live.report = Report { errors: Vec::new(), ..report.clone() };
         live.samples.push_back(Sample { at: from.now, tasks: report.tasks.iter().map(|t| (t.task, counts(t))).collect() });
@@ -141,6 +203,18 @@ impl Statistics {
         let message: String = e.message.chars().take(LONGEST_MESSAGE).collect();
         let same = |x: &ErrorEntry| x.component == e.component && x.task == e.task && x.message == message;
         let before = self.errors.iter().position(same).and_then(|i| self.errors.remove(i));
+        self.series.err(&e.component, e.count, from.unix_ms);
+        if before.is_none() {
+            self.timeline.erred(Happening {
+                unix_ms: from.unix_ms,
+                kind: Kind::Error,
+                text: message.clone(),
+                component: e.component.clone(),
+                worker: Some(from.worker),
+                host: from.host.to_owned(),
+                ..Happening::default()
+            });
+        }
         self.errors.push_front(ErrorEntry {
             unix_ms: from.unix_ms,
             component: e.component.clone(),
@@ -156,9 +230,35 @@ impl Statistics {
 
     /// Adds an error that is nimbus's own to tell.
     pub(crate) fn say(&mut self, unix_ms: u64, message: String) {
+        self.happened(unix_ms, Kind::Note, message.clone());
         let (component, host) = (String::new(), String::new());
         self.errors.push_front(ErrorEntry { unix_ms, component, task: 0, worker: 0, host, message, count: 1, panic: false });
         self.errors.truncate(MOST_ERRORS);
+    }
+
+    /// Something happened to the topology as a whole.
+    pub(crate) fn happened(&mut self, unix_ms: u64, kind: Kind, text: String) {
+        self.timeline.add(Happening { unix_ms, kind, text, ..Happening::default() });
+    }
+
+    /// Time goes on: finishes points that are old enough.
+    pub(crate) fn tick(&mut self, plan: &Plan, now: Duration, unix_ms: u64) {
+        for (component, g) in self.gauges(now) {
+            self.series.gauge(&component, g.queued, g.pending, unix_ms);
+        }
+        self.series.tick(unix_ms / 1000, |p| throughput(plan, p));
+    }
+
+    /// What each task has reported last, by task id; of the newest incarnations only.
+    pub(crate) fn tasks(&self) -> BTreeMap<u32, (u32, &TaskReport)> {
+        let newest = self.live.iter().filter(|((w, i), _)| self.newest(*w) == Some(*i));
+        newest.flat_map(|((w, _), l)| l.report.tasks.iter().map(|t| (t.task, (*w, t)))).collect()
+    }
+
+    /// A task's rates lately; none where it did not report.
+    pub(crate) fn task_rates(&self, worker: u32, task: u32, now: Duration) -> Rates {
+        let newest = self.newest(worker).and_then(|i| self.live.get(&(worker, i)));
+        newest.map_or_else(Rates::default, |l| l.rates(task, now))
     }
 
     /// Carries over what incarnations of a worker up to this one have counted; whether there was something. `even`: nothing was
@@ -291,7 +391,14 @@ impl Live {
     }
 }
 
-fn counts(t: &squall_core::control::TaskReport) -> Rates {
+/// What spouts emitted a second.
+pub(crate) fn throughput(plan: &Plan, p: &Point) -> f64 {
+    let spouts = plan.components.iter().filter(|c| c.kind == ComponentKind::Spout);
+    let emitted: u64 = spouts.filter_map(|c| p.components.get(&c.id)).map(|s| s.numbers.emitted).sum();
+    emitted as f64 * 1000.0 / p.ms.max(1) as f64
+}
+
+fn counts(t: &TaskReport) -> Rates {
     Rates {
         emitted: t.emitted as f64,
         executed: t.executed as f64,
@@ -310,7 +417,6 @@ fn same_counts(a: &Report, b: &Report) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_core::control::TaskReport;
 
     fn plan() -> Arc<Plan> {
         let component = |id, kind| serde_json::json!({"id": id, "kind": kind, "type": "t", "config": {}, "parallelism": 1});
@@ -323,7 +429,8 @@ mod tests {
     }
 
     fn from(worker: u32, incarnation: u64, reports: u64) -> From<'static> {
-        From { worker, incarnation, reports, host: "h", now: Duration::from_secs(reports), unix_ms: 0, age_ms: 7 }
+        let (now, unix_ms) = (Duration::from_secs(reports), 1000 * reports);
+        From { worker, incarnation, plan: "p", reports, host: "h", now, unix_ms, age_ms: 7 }
     }
 
     fn report(task: u32, out: u64, taken: u64) -> Report {
@@ -351,9 +458,14 @@ mod tests {
         assert!(!s.take(from(0, 1, 2), &plan, &report(1, 20, 0)), "too late");
         assert!(s.take(from(0, 2, 1), &plan, &report(1, 5, 0)));
         assert_eq!(s.totals()["s"].emitted, 15);
-        let text = serde_json::to_string(s.carried()).unwrap();
-        let again = Statistics::restored(serde_json::from_str(&text).unwrap());
-        assert_eq!(again.totals()["s"].emitted, 10, "and outlive nimbus");
+        let bytes = rmp_serde::to_vec_named(&s.kept()).unwrap();
+        let mut again = Statistics::restored(rmp_serde::from_slice(&bytes).unwrap(), |_| Some(plan.clone()));
+        assert_eq!(again.totals()["s"].emitted, 15, "and outlive nimbus, with what is not carried over yet");
+        assert!(!again.take(from(0, 2, 1), &plan, &report(1, 5, 0)), "a report that is known");
+        assert!(again.take(from(0, 2, 2), &plan, &report(1, 6, 0)));
+        again.series.tick(100, |_| 0.0);
+        let counted: u64 = again.series.finished().iter().filter(|f| f.0 == 0).map(|f| f.2.components["s"].numbers.emitted).sum();
+        assert_eq!(counted, 16, "points add up to the totals");
     }
 
     #[test]

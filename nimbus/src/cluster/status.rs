@@ -5,9 +5,9 @@ use squall_core::control::{
     WorkerSummary,
 };
 
-use super::numbers::latency;
 use super::{Member, Topology, World};
 use crate::denied::{Denied, Kind};
+use crate::history::latency;
 
 impl World {
     pub(crate) fn cluster_status(&self) -> ClusterStatus {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use squall_core::Result;
 use squall_core::control::Phase;
 
-use super::record::{statistics_key, topology_key};
+use super::record::topology_key;
 use super::{World, commands::blobs_of};
 use crate::states::{Command, Stage};
 use crate::store::Change;
@@ -32,11 +32,12 @@ impl World {
             self.sweep();
             self.next_sweep = now + SWEEP;
         }
+        self.tick(now);
         let leases = self.members.values().filter(|m| m.alive).map(|m| m.heard_at + self.lease);
         let unix = self.clock.unix_ms();
         let waits = self.topologies.values().filter_map(|t| t.record.stage.deadline());
         let waits = waits.map(|d| now + Duration::from_millis(d.saturating_sub(unix)));
-        let next = leases.chain(waits).chain([self.next_sweep]).min().unwrap_or(self.next_sweep);
+        let next = leases.chain(waits).chain([self.next_sweep, self.next_tick]).min().unwrap_or(self.next_sweep);
         // Not at once again, should the store refuse what is due.
         Ok(next.max(now + Duration::from_millis(5)))
     }
@@ -75,8 +76,9 @@ impl World {
             }
             let stopping = self.topologies.get(&id).is_some_and(|t| t.record.stage == Stage::Stopping);
             if stopping && !self.has_workers(&id) {
-                match self.commit(&[Change::remove(topology_key(&id)), Change::remove(statistics_key(&id))]) {
+                match self.commit(&[Change::remove(topology_key(&id))]) {
                     Ok(_) => {
+                        self.forget(&id);
                         log::info!(topology = id.as_str(); "topology is gone");
                         self.topologies.remove(&id);
                         self.touch_all();

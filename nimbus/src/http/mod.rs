@@ -2,6 +2,7 @@
 
 mod answer;
 mod blobs;
+mod history;
 mod logs;
 mod supervisors;
 mod topologies;
@@ -32,6 +33,7 @@ pub(crate) fn router(nimbus: Arc<Nimbus>) -> Router {
         .route("/v1/topologies", get(topologies::list).post(topologies::submit))
         .route("/v1/topologies/{name}", get(topologies::status))
         .route("/v1/topologies/{name}/plan", get(topologies::plan))
+        .route("/v1/topologies/{name}/history", get(history::history))
         .route("/v1/topologies/{name}/activate", post(topologies::activate))
         .route("/v1/topologies/{name}/deactivate", post(topologies::deactivate))
         .route("/v1/topologies/{name}/rebalance", post(topologies::rebalance))

@@ -345,3 +345,64 @@ fn numbers_are_summed_kept_and_tell_the_end() {
     assert_eq!((&seen["components"][0]["emitted"], &seen["finished"]), (&json!(45), &json!(false)));
     assert_eq!(seen["workers"][0]["restarts"], 1);
 }
+
+#[test]
+fn history_adds_up_to_the_totals_and_outlives_workers_and_nimbus() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let (mut nimbus, mut s, id) = running(dir.path(), &clock, 1);
+    let beat = |nimbus: &Nimbus, s: &Fake, reports: u64, n: u64| {
+        clock.forward(Duration::from_millis(700));
+        s.set(0, "reports", json!(reports));
+        s.set(0, "report", report(1, n, "running"));
+        s.beat(nimbus);
+    };
+    (1..=20).for_each(|n| beat(&nimbus, &s, n, n * 70));
+    // The worker dies and comes back, nimbus too; each begins to count anew.
+    s.set(0, "died", json!([{"plan": s.desired[0]["plan"], "report": report(1, 1450, "running")}]));
+    s.set(0, "last_exit", json!({"unix_ms": u64::MAX, "incarnation": 1, "how": "signal: 9", "output": ""}));
+    s.set(0, "report", Value::Null);
+    s.set(0, "incarnation", json!(2));
+    s.beat(&nimbus);
+    s.set(0, "died", json!([]));
+    let again = |n: u64| {
+        let mut r = report(1, n, "running");
+        r["incarnation"] = json!(2);
+        r
+    };
+    s.set(0, "reports", json!(1));
+    s.set(0, "report", again(30));
+    s.beat(&nimbus);
+    nimbus.stop();
+    nimbus = Nimbus::start(dir.path(), &clock);
+    s.set(0, "reports", json!(2));
+    s.set(0, "report", again(50));
+    s.beat(&nimbus);
+    s.revision = None;
+    s.hear(&nimbus);
+
+    assert_eq!(status(&nimbus, "p")["components"][0]["emitted"], 1500);
+    let history = |query: &str| {
+        let (code, history) = nimbus.get(&format!("/v1/topologies/{id}/history{query}"));
+        assert_eq!(code, 200, "{history}");
+        history
+    };
+    let emitted = |h: &Value| h["points"].as_array().unwrap().iter().map(|p| p["emitted"].as_u64().unwrap()).sum::<u64>();
+    // Time goes on until the newest second is finished.
+    let mut all = history("");
+    while emitted(&all) < 1500 {
+        clock.forward(Duration::from_secs(1));
+        s.beat(&nimbus);
+        all = history("");
+    }
+    assert_eq!((emitted(&all), all["step_s"].as_u64()), (1500, Some(1)));
+    let even = all["points"].as_array().unwrap().iter().filter(|p| p["emitted"] == 100).count();
+    assert!(even >= 10, "a hundred a second, however the reports came: {all}");
+    let kinds: Vec<&str> = all["events"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["state", "worker-up", "worker-ended", "worker-up"]);
+    assert_eq!(emitted(&history("?component=count")), 1500);
+    assert_eq!(emitted(&history("?component=count&task=1&seconds=3600")), 1500);
+    assert_eq!(emitted(&history("?component=sum")), 0);
+    assert_eq!(nimbus.get(&format!("/v1/topologies/{id}/history?component=cuont")).0, 404);
+    assert_eq!(nimbus.get(&format!("/v1/topologies/{id}/history?component=count&task=2")).0, 404);
+    assert_eq!(nimbus.get(&format!("/v1/topologies/{id}/history?secnds=2")).0, 400);
+}

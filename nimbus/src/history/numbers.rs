@@ -27,7 +27,8 @@ fn add(sum: &mut u64, more: u64) {
 }
 
 impl Numbers {
-    fn add_task(&mut self, t: &TaskReport) {
+    /// Adds what a task reports.
+    pub(super) fn add_task(&mut self, t: &TaskReport) {
         add(&mut self.emitted, t.emitted);
         add(&mut self.transferred, t.transferred);
         add(&mut self.executed, t.executed);
@@ -38,6 +39,20 @@ impl Numbers {
         t.inputs.iter().for_each(|(c, s, n)| self.add_input(c, s, *n));
         self.execute.merge(&t.execute);
         self.complete.merge(&t.complete);
+    }
+
+    /// Adds other totals.
+    pub(super) fn add(&mut self, o: &Numbers) {
+        add(&mut self.emitted, o.emitted);
+        add(&mut self.transferred, o.transferred);
+        add(&mut self.executed, o.executed);
+        add(&mut self.acked, o.acked);
+        add(&mut self.failed, o.failed);
+        o.streams.iter().for_each(|(s, n)| add(self.streams.entry(s.clone()).or_default(), *n));
+        o.counters.iter().for_each(|(c, n)| add(self.counters.entry(c.clone()).or_default(), *n));
+        o.inputs.iter().for_each(|(c, s, n)| self.add_input(c, s, *n));
+        self.execute.merge(&o.execute);
+        self.complete.merge(&o.complete);
     }
 
     fn add_input(&mut self, component: &str, stream: &str, n: u64) {
@@ -68,5 +83,6 @@ pub(crate) fn latency(h: &Histogram) -> Latency {
         mean_ms: h.mean().unwrap_or(0.0) / 1e6,
         p50_ms: ms(h.quantile(0.5)),
         p99_ms: ms(h.quantile(0.99)),
+        p999_ms: ms(h.quantile(0.999)),
     }
 }

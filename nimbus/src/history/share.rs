@@ -1,0 +1,73 @@
+//! What was counted between two reports, and its share of one second of that time.
+
+use squall_core::control::TaskReport;
+
+/// A part of a stretch of time: from `from` to `to` of `of` milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) of: u64,
+}
+
+impl Share {
+    /// So much of a number falls into it; the parts of a whole add up to the number.
+    pub(crate) fn take(self, n: u64) -> u64 {
+        let until = |at: u64| (u128::from(n) * u128::from(at.min(self.of)) / u128::from(self.of.max(1))) as u64;
+        until(self.to) - until(self.from)
+    }
+
+    /// So much of what a task counted falls into it; what it has now (queued, pending) is not divided.
+    pub(crate) fn of(self, t: &TaskReport) -> TaskReport {
+        if self.from == 0 && self.to >= self.of {
+            return t.clone();
+        }
+        TaskReport {
+            task: t.task,
+            emitted: self.take(t.emitted),
+            transferred: self.take(t.transferred),
+            executed: self.take(t.executed),
+            acked: self.take(t.acked),
+            failed: self.take(t.failed),
+            streams: t.streams.iter().map(|(s, n)| (s.clone(), self.take(*n))).collect(),
+            inputs: t.inputs.iter().map(|(c, s, n)| (c.clone(), s.clone(), self.take(*n))).collect(),
+            busy_ns: self.take(t.busy_ns),
+            blocked_ns: self.take(t.blocked_ns),
+            queued: t.queued,
+            pending: t.pending,
+            ended: t.ended,
+            execute: t.execute.map(|n| self.take(n)),
+            complete: t.complete.map(|n| self.take(n)),
+            counters: t.counters.iter().map(|(c, n)| (c.clone(), self.take(*n))).collect(),
+        }
+    }
+}
+
+/// What a task counted since an earlier report of the same incarnation; what it has now stays as it is.
+pub(crate) fn difference(before: Option<&TaskReport>, now: &TaskReport) -> TaskReport {
+    let Some(before) = before else { return now.clone() };
+    let counter = |name: &String| before.counters.iter().find(|(n, _)| n == name).map_or(0, |(_, n)| *n);
+    let input = |c: &String, s: &String| before.inputs.iter().find(|(a, b, _)| a == c && b == s).map_or(0, |(.., n)| *n);
+    TaskReport {
+        task: now.task,
+        emitted: now.emitted.saturating_sub(before.emitted),
+        transferred: now.transferred.saturating_sub(before.transferred),
+        executed: now.executed.saturating_sub(before.executed),
+        acked: now.acked.saturating_sub(before.acked),
+        failed: now.failed.saturating_sub(before.failed),
+        streams: now
+            .streams
+            .iter()
+            .map(|(s, n)| (s.clone(), n.saturating_sub(before.streams.get(s).copied().unwrap_or(0))))
+            .collect(),
+        inputs: now.inputs.iter().map(|(c, s, n)| (c.clone(), s.clone(), n.saturating_sub(input(c, s)))).collect(),
+        busy_ns: now.busy_ns.saturating_sub(before.busy_ns),
+        blocked_ns: now.blocked_ns.saturating_sub(before.blocked_ns),
+        queued: now.queued,
+        pending: now.pending,
+        ended: now.ended,
+        execute: now.execute.since(&before.execute),
+        complete: now.complete.since(&before.complete),
+        counters: now.counters.iter().map(|(c, n)| (c.clone(), n.saturating_sub(counter(c)))).collect(),
+    }
+}

@@ -1,0 +1,166 @@
+//! The store of points: one redb file, a table of points, one of their tasks, and one of what must survive nimbus besides.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use redb::{Database, ReadableDatabase, TableDefinition};
+use squall_core::{Error, Result};
+
+use super::{Point, Tier};
+
+type Key<'a> = (&'a str, u8, u64);
+
+const POINTS: TableDefinition<'_, Key<'_>, &[u8]> = TableDefinition::new("points");
+const TASKS: TableDefinition<'_, Key<'_>, &[u8]> = TableDefinition::new("tasks");
+const KEPT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("kept");
+
+/// The book of what happened.
+#[derive(Debug)]
+pub(crate) struct Book {
+    database: Database,
+}
+
+/// What of a topology is written at once.
+#[derive(Debug)]
+pub(crate) struct Written<'a> {
+    pub(crate) topology: &'a str,
+    /// Points as (tier, unix second of their beginning, point).
+    pub(crate) points: &'a [(u8, u64, Point)],
+    /// What it needs to go on after nimbus starts again.
+    pub(crate) kept: Vec<u8>,
+}
+
+fn broken(e: impl Into<redb::Error>) -> Error {
+    Error::external("the store of statistics failed").because(e.into())
+}
+
+fn damaged(e: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::external("the store of statistics is damaged; statistics.redb may be removed").because(e)
+}
+
+impl Book {
+    /// Opens the file, or makes it.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let cannot = |e| Error::external(format!("cannot open the store of statistics {}", path.display())).because(e);
+        Book::with(Database::create(path).map_err(cannot)?)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> Self {
+        let backend = redb::backends::InMemoryBackend::new();
+        Book::with(Database::builder().create_with_backend(backend).unwrap()).unwrap()
+    }
+
+    fn with(database: Database) -> Result<Self> {
+        let begin = database.begin_write().map_err(broken)?;
+        begin.open_table(POINTS).map_err(broken)?;
+        begin.open_table(TASKS).map_err(broken)?;
+        begin.open_table(KEPT).map_err(broken)?;
+        begin.commit().map_err(broken)?;
+        Ok(Book { database })
+    }
+
+    /// Writes all of it, durably, or nothing; and removes what is older than its tier keeps.
+    pub(crate) fn write(&self, all: &[Written<'_>], now_s: u64) -> Result<()> {
+        let write = self.database.begin_write().map_err(broken)?;
+        {
+            let mut points = write.open_table(POINTS).map_err(broken)?;
+            let mut tasks = write.open_table(TASKS).map_err(broken)?;
+            let mut kept = write.open_table(KEPT).map_err(broken)?;
+            for w in all {
+                for (tier, at, point) in w.points {
+                    let key = (w.topology, *tier, *at);
+                    let bytes = rmp_serde::to_vec(point).map_err(damaged)?;
+                    points.insert(key, bytes.as_slice()).map_err(broken)?;
+                    if !point.tasks.is_empty() {
+                        let bytes = rmp_serde::to_vec(&point.tasks).map_err(damaged)?;
+                        tasks.insert(key, bytes.as_slice()).map_err(broken)?;
+                    }
+                }
+                for tier in super::TIERS.iter().filter(|t| w.points.iter().any(|(number, ..)| *number == t.number)) {
+                    let old = (w.topology, tier.number, 0)..(w.topology, tier.number, now_s.saturating_sub(tier.kept.as_secs()));
+                    points.retain_in(old.clone(), |_, _| false).map_err(broken)?;
+                    tasks.retain_in(old, |_, _| false).map_err(broken)?;
+                }
+                kept.insert(w.topology, w.kept.as_slice()).map_err(broken)?;
+            }
+        }
+        write.commit().map_err(broken)
+    }
+
+    /// Forgets a topology.
+    pub(crate) fn forget(&self, topology: &str) -> Result<()> {
+        let write = self.database.begin_write().map_err(broken)?;
+        {
+            let all = (topology, 0, 0)..=(topology, u8::MAX, u64::MAX);
+            write.open_table(POINTS).map_err(broken)?.retain_in(all.clone(), |_, _| false).map_err(broken)?;
+            write.open_table(TASKS).map_err(broken)?.retain_in(all, |_, _| false).map_err(broken)?;
+            write.open_table(KEPT).map_err(broken)?.remove(topology).map_err(broken)?;
+        }
+        write.commit().map_err(broken)
+    }
+
+    /// What was kept of a topology.
+    pub(crate) fn kept(&self, topology: &str) -> Result<Option<Vec<u8>>> {
+        let read = self.database.begin_read().map_err(broken)?;
+        let found = read.open_table(KEPT).map_err(broken)?.get(topology).map_err(broken)?;
+        Ok(found.map(|v| v.value().to_vec()))
+    }
+
+    /// The topologies of which something is kept.
+    pub(crate) fn topologies(&self) -> Result<Vec<String>> {
+        let read = self.database.begin_read().map_err(broken)?;
+        let table = read.open_table(KEPT).map_err(broken)?;
+        let keys = table.range::<&str>(..).map_err(broken)?;
+        keys.map(|entry| entry.map(|(k, _)| k.value().to_owned()).map_err(broken)).collect()
+    }
+
+    /// The points of a tier from this unix second on, in order.
+    pub(crate) fn points(&self, topology: &str, tier: Tier, from_s: u64, with_tasks: bool) -> Result<BTreeMap<u64, Point>> {
+        let read = self.database.begin_read().map_err(broken)?;
+        let range = (topology, tier.number, from_s)..=(topology, tier.number, u64::MAX);
+        let mut found = BTreeMap::new();
+        for entry in read.open_table(POINTS).map_err(broken)?.range(range.clone()).map_err(broken)? {
+            let (key, value) = entry.map_err(broken)?;
+            let point: Point = rmp_serde::from_slice(value.value()).map_err(damaged)?;
+            found.insert(key.value().2, point);
+        }
+        if with_tasks {
+            for entry in read.open_table(TASKS).map_err(broken)?.range(range).map_err(broken)? {
+                let (key, value) = entry.map_err(broken)?;
+                if let Some(point) = found.get_mut(&key.value().2) {
+                    point.tasks = rmp_serde::from_slice(value.value()).map_err(damaged)?;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{TIERS, TaskSums};
+
+    #[test]
+    fn what_is_written_is_read_again_until_it_is_too_old() {
+        let book = Book::in_memory();
+        let mut point = Point { ms: 1000, ..Point::default() };
+        point.components.entry("a".into()).or_default().numbers.emitted = 7;
+        point.tasks.entry("a".into()).or_default().insert(3, TaskSums { emitted: 7, ..TaskSums::default() });
+        let write = |at, now| {
+            let points = [(0, at, point.clone()), (3, at, point.clone())];
+            book.write(&[Written { topology: "t", points: &points, kept: b"k".to_vec() }], now).unwrap();
+        };
+        write(1000, 1000);
+        write(1700, 1700);
+        assert_eq!(book.points("t", TIERS[0], 0, true).unwrap().into_keys().collect::<Vec<_>>(), [1700]);
+        let coarse = book.points("t", TIERS[3], 0, true).unwrap();
+        assert_eq!((coarse.len(), &coarse[&1000]), (2, &point));
+        assert!(book.points("t", TIERS[3], 0, false).unwrap()[&1000].tasks.is_empty());
+        assert!(book.points("u", TIERS[3], 0, true).unwrap().is_empty());
+        assert_eq!(book.kept("t").unwrap().as_deref(), Some(&b"k"[..]));
+        book.forget("t").unwrap();
+        assert!(book.points("t", TIERS[3], 0, true).unwrap().is_empty() && book.topologies().unwrap().is_empty());
+    }
+}
