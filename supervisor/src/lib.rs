@@ -15,6 +15,7 @@ mod process;
 mod roster;
 mod supervisor;
 mod talk;
+mod usage;
 
 pub use options::Options;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use squall_core::control::{
-    Desired, ErrorReport, Exit, Hello, LastReport, ModelUse, Orders, Phase, Report, RunState, WantedWorker, WorkerStatus,
+    Desired, ErrorReport, Exit, Hello, LastReport, MachineUsage, ModelUse, Orders, Phase, ProcessUsage, Report, RunState,
+    WantedWorker, WorkerStatus,
 };
 use tokio::sync::watch;
 
@@ -23,6 +24,8 @@ pub(crate) struct Roster {
     /// Topologies that nimbus knows; none before it said so.
     pub(crate) topologies: Option<Vec<String>>,
     pub(crate) models: Vec<ModelUse>,
+    /// What the machine and each process take.
+    pub(crate) usage: (MachineUsage, BTreeMap<u32, ProcessUsage>),
     revision: u64,
 }
 
@@ -107,7 +110,7 @@ impl Default for Roster {
     fn default() -> Self {
         // Revisions go on from the clock, so that workers notice that the supervisor is another.
         let revision = unix_time().as_micros() as u64;
-        Roster { entries: BTreeMap::new(), topologies: None, models: Vec::new(), revision }
+        Roster { entries: BTreeMap::new(), topologies: None, models: Vec::new(), usage: Default::default(), revision }
     }
 }
 
@@ -272,6 +275,7 @@ impl Roster {
                 incarnation: run.kept.incarnation,
                 started_unix_ms: run.kept.started_unix_ms,
                 pid: Some(run.kept.pid).filter(|pid| *pid > 0),
+                usage: self.usage.1.get(&run.kept.pid).copied().unwrap_or_default(),
                 endpoint: run.kept.endpoint.clone(),
                 phase: Some(run.phase),
                 stopping: e.fitting().is_none(),

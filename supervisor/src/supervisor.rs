@@ -105,8 +105,8 @@ impl Supervisor {
     }
 
     pub(crate) fn heartbeat(&self) -> Heartbeat {
-        let (workers, models) = self.look(|r| (r.statuses(), r.models.clone()));
-        Heartbeat { workers, models, leaving: self.leaving.load(Ordering::Relaxed), ..self.self_portrait.clone() }
+        let (workers, models, usage) = self.look(|r| (r.statuses(), r.models.clone(), r.usage.0));
+        Heartbeat { workers, models, usage, leaving: self.leaving.load(Ordering::Relaxed), ..self.self_portrait.clone() }
     }
 
     /// A number for the next start of a worker: unix nanoseconds, and always a new one.

@@ -9,6 +9,7 @@ use squall_core::control::{Desired, Heartbeat, HeartbeatAnswer};
 use crate::client::Failed;
 use crate::models;
 use crate::supervisor::Supervisor;
+use crate::usage::Meter;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 const LONG_POLL: Duration = Duration::from_secs(30);
@@ -101,9 +102,9 @@ fn take_over(supervisor: &Arc<Supervisor>, desired: Desired) {
     new.into_iter().for_each(|key| supervisor.employ(key, None));
 }
 
-/// Measures models, and clears away what nobody needs.
+/// Measures models, processes and the machine, and clears away what nobody needs.
 pub(crate) async fn look_around(supervisor: Arc<Supervisor>) {
-    let mut round = 0u64;
+    let (mut round, mut meter) = (0u64, Meter::default());
     loop {
         let changed = tokio::select! {
             () = tokio::time::sleep(ROUND) => false,
@@ -115,8 +116,13 @@ pub(crate) async fn look_around(supervisor: Arc<Supervisor>) {
         });
         let dir = supervisor.layout.blobs();
         let files = hashes.into_iter().flatten().map(|h| (h.clone(), dir.join(h))).collect();
-        let measured = tokio::task::spawn_blocking(move || models::measure(&pids, &files)).await.unwrap_or_default();
-        supervisor.with(|r| r.models = measured);
+        let measure = move || (models::measure(&pids, &files), (!changed).then(|| meter.read(&pids)), meter);
+        let Ok((measured, usage, meter_again)) = tokio::task::spawn_blocking(measure).await else { return };
+        meter = meter_again;
+        supervisor.with(|r| {
+            r.models = measured;
+            r.usage = usage.unwrap_or_else(|| std::mem::take(&mut r.usage));
+        });
         if changed {
             supervisor.beat();
             continue;

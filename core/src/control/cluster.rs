@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Exit, ModelUse, Phase};
+use super::{Exit, MachineUsage, ModelUse, Phase, ProcessUsage};
 use crate::{ComponentKind, Plan};
 
 /// The body of every answer that is not 2xx.
@@ -205,6 +205,8 @@ pub struct SupervisorStatus {
     pub memory_bytes: u64,
     /// Models that its workers have mapped.
     pub models: Vec<ModelUse>,
+    /// What of the machine is in use.
+    pub usage: MachineUsage,
 }
 
 /// A topology in a list.
@@ -317,6 +319,8 @@ pub struct WorkerSummary {
     pub last_exit: Option<Exit>,
     /// Why it cannot be started.
     pub problem: Option<String>,
+    /// What its process takes.
+    pub usage: ProcessUsage,
 }
 
 /// Times of many calls, in milliseconds.

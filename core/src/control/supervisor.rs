@@ -45,6 +45,37 @@ pub struct Heartbeat {
     /// The models its workers have mapped.
     #[serde(default)]
     pub models: Vec<ModelUse>,
+    /// What of the machine is in use, by whatever process.
+    #[serde(default)]
+    pub usage: MachineUsage,
+}
+
+/// What of a machine is in use.
+///
+/// ```
+/// assert_eq!(squall_core::control::MachineUsage::default().cores_busy, 0.0);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MachineUsage {
+    /// Processor cores that were busy, over the last second or so.
+    pub cores_busy: f64,
+    /// Memory that is not available, in bytes.
+    pub memory_used_bytes: u64,
+}
+
+/// What a process takes.
+///
+/// ```
+/// assert_eq!(squall_core::control::ProcessUsage::default().rss_bytes, 0);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProcessUsage {
+    /// Processor cores that it kept busy, over the last second or so.
+    pub cores_busy: f64,
+    /// Resident memory in bytes.
+    pub rss_bytes: u64,
 }
 
 /// A worker in a [`Heartbeat`].
@@ -74,6 +105,9 @@ pub struct WorkerStatus {
     pub phase: Option<Phase>,
     /// How often it was started again after it died.
     pub restarts: u64,
+    /// What its process takes.
+    #[serde(default)]
+    pub usage: ProcessUsage,
     /// Whether it is being stopped.
     #[serde(default)]
     pub stopping: bool,

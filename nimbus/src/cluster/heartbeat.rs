@@ -31,7 +31,7 @@ impl World {
         for worker in &mut heartbeat.workers {
             self.listen(id, &heartbeat.host, worker);
         }
-        let quiet = !other && !came && self.members.get(id).is_some_and(|m| m.said == heartbeat);
+        let quiet = !other && !came && self.members.get(id).is_some_and(|m| still(&m.said) == still(&heartbeat));
         let desired = self.members.remove(id).map_or_else(Desired::default, |m| m.desired);
         self.members.insert(id.to_owned(), Member { said: heartbeat, heard_at: now, heard: true, alive: true, desired });
         self.see_who_ended(id);
@@ -166,4 +166,11 @@ impl World {
             });
         }
     }
+}
+
+/// What is said without what changes all the time.
+fn still(said: &Heartbeat) -> Heartbeat {
+    let mut still = Heartbeat { usage: Default::default(), ..said.clone() };
+    still.workers.iter_mut().for_each(|w| w.usage = Default::default());
+    still
 }

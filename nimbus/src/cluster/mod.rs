@@ -6,6 +6,7 @@ mod commands;
 mod desired;
 mod heartbeat;
 mod history;
+mod live;
 mod record;
 mod statistics;
 mod status;
@@ -27,6 +28,7 @@ use record::{COUNTER, Record, SUPERVISORS, TOPOLOGIES};
 use statistics::Statistics;
 
 pub(crate) use history::{Past, Whose};
+pub(crate) use live::Seen;
 
 pub(crate) struct World {
     store: Arc<dyn StateStore>,

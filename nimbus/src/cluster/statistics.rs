@@ -337,6 +337,11 @@ impl Statistics {
         self.error_counts.get(component).copied().unwrap_or(0)
     }
 
+    /// Errors of all components.
+    pub(crate) fn errors_in_all(&self) -> u64 {
+        self.error_counts.values().fold(0, |sum, n| sum.saturating_add(*n))
+    }
+
     /// Ignored frames, bytes in and bytes out.
     pub(crate) fn links(&self) -> (u64, u64, u64) {
         let (i, o) = self.carried.link_bytes;
@@ -464,7 +469,8 @@ mod tests {
         assert!(!again.take(from(0, 2, 1), &plan, &report(1, 5, 0)), "a report that is known");
         assert!(again.take(from(0, 2, 2), &plan, &report(1, 6, 0)));
         again.series.tick(100, |_| 0.0);
-        let counted: u64 = again.series.finished().iter().filter(|f| f.0 == 0).map(|f| f.2.components["s"].numbers.emitted).sum();
+        let counted: u64 =
+            again.series.finished().iter().filter(|f| f.0 == 0).map(|f| f.2.components["s"].numbers.emitted).sum();
         assert_eq!(counted, 16, "points add up to the totals");
     }
 

@@ -70,6 +70,7 @@ impl World {
             cores: m.said.cores,
             memory_bytes: m.said.memory_bytes,
             models: m.said.models.clone(),
+            usage: m.said.usage,
         }
     }
 
@@ -131,6 +132,7 @@ impl World {
             tasks: placed.tasks.clone(),
             last_exit: status.last_exit,
             problem: status.problem,
+            usage: status.usage,
         }
     }
 

@@ -28,7 +28,8 @@ pub(crate) struct Tier {
 }
 
 /// One point a second for ten minutes, coarser for a week.
-pub(crate) const TIERS: [Tier; 4] = [tier(0, 1, 600), tier(1, 10, 3 * 3600), tier(2, 60, 24 * 3600), tier(3, 600, 7 * 24 * 3600)];
+pub(crate) const TIERS: [Tier; 4] =
+    [tier(0, 1, 600), tier(1, 10, 3 * 3600), tier(2, 60, 24 * 3600), tier(3, 600, 7 * 24 * 3600)];
 
 const fn tier(number: u8, step_s: u64, kept_s: u64) -> Tier {
     Tier { number, step_s, kept: Duration::from_secs(kept_s) }

@@ -220,7 +220,11 @@ mod tests {
         }
         s.tick(at / 1000 + OPEN_S, |p| emitted(p) as f64);
         let fine: Vec<u64> = s.finished().iter().filter(|f| f.0 == 0).map(|f| emitted(&f.2)).collect();
-        assert_eq!(fine, [0, 100, 100, 100, 100, 100, 100, 100, 100], "the second before the first report, and the eight after it");
+        assert_eq!(
+            fine,
+            [0, 100, 100, 100, 100, 100, 100, 100, 100],
+            "the second before the first report, and the eight after it"
+        );
         let tens: u64 = s.growing(1).map(|(_, p)| emitted(&p)).unwrap();
         assert_eq!(tens, 800);
         let times = &s.lately().components["s"].numbers.complete;

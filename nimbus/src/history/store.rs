@@ -78,7 +78,8 @@ impl Book {
                     }
                 }
                 for tier in super::TIERS.iter().filter(|t| w.points.iter().any(|(number, ..)| *number == t.number)) {
-                    let old = (w.topology, tier.number, 0)..(w.topology, tier.number, now_s.saturating_sub(tier.kept.as_secs()));
+                    let old =
+                        (w.topology, tier.number, 0)..(w.topology, tier.number, now_s.saturating_sub(tier.kept.as_secs()));
                     points.retain_in(old.clone(), |_, _| false).map_err(broken)?;
                     tasks.retain_in(old, |_, _| false).map_err(broken)?;
                 }

@@ -36,7 +36,9 @@ pub(super) async fn history(State(nimbus): Shared, Path(name): Path<String>, uri
         let task = match (ask.task, component) {
             (None, _) => None,
             (Some(task), Some(component)) => Some(component.place(task)?),
-            (Some(_), None) => return Err(Denied::new(Kind::Unreadable, "a task is one of a component", "name the component too")),
+            (Some(_), None) => {
+                return Err(Denied::new(Kind::Unreadable, "a task is one of a component", "name the component too"));
+            }
         };
         Ok((id, task))
     })?;

@@ -3,7 +3,9 @@
 mod answer;
 mod blobs;
 mod history;
+mod live;
 mod logs;
+mod sse;
 mod supervisors;
 mod topologies;
 
@@ -30,10 +32,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub(crate) fn router(nimbus: Arc<Nimbus>) -> Router {
     Router::new()
         .route("/v1/cluster", get(topologies::cluster))
+        .route("/v1/live", get(live::cluster))
         .route("/v1/topologies", get(topologies::list).post(topologies::submit))
         .route("/v1/topologies/{name}", get(topologies::status))
         .route("/v1/topologies/{name}/plan", get(topologies::plan))
         .route("/v1/topologies/{name}/history", get(history::history))
+        .route("/v1/topologies/{name}/graph", get(live::graph))
+        .route("/v1/topologies/{name}/live", get(live::topology))
+        .route("/v1/topologies/{name}/components/{component}", get(live::component_once))
+        .route("/v1/topologies/{name}/components/{component}/live", get(live::component))
         .route("/v1/topologies/{name}/activate", post(topologies::activate))
         .route("/v1/topologies/{name}/deactivate", post(topologies::deactivate))
         .route("/v1/topologies/{name}/rebalance", post(topologies::rebalance))
