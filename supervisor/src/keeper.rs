@@ -7,6 +7,7 @@ use squall_core::control::WantedWorker;
 use tokio::sync::watch;
 
 use crate::backoff::Backoff;
+use crate::hang::until_hung;
 use crate::launch::Started;
 use crate::layout::Key;
 use crate::roster::{Want, fits};
@@ -46,10 +47,13 @@ pub(crate) async fn keep(supervisor: Arc<Supervisor>, key: Key, mut want: watch:
             }
             (Some(mut started), Some(wanted)) if fits(&started.wanted, &wanted) => {
                 tokio::select! {
-                    how = started.process.ended() => {
+                    how = ended_or_hung(&supervisor, &key, &mut started) => {
                         started.process.clean_up();
-                        wait = backoff.died_after(since.elapsed());
-                        supervisor.count_restart(&key);
+                        // One that was told to stop because something else is wanted may have gone before this was noticed here.
+                        if want.borrow().as_ref().is_some_and(|now| fits(&started.wanted, now)) {
+                            wait = backoff.died_after(since.elapsed());
+                            supervisor.count_restart(&key);
+                        }
                         supervisor.note_end(&key, &started, how);
                     }
                     () = until_unfit(&mut want, &wanted) => running = Some(started),
@@ -62,6 +66,19 @@ pub(crate) async fn keep(supervisor: Arc<Supervisor>, key: Key, mut want: watch:
             }
         }
     }
+}
+
+/// Ready when the process has ended, by itself or because it hung and was killed; says how.
+async fn ended_or_hung(supervisor: &Supervisor, key: &Key, started: &mut Started) -> String {
+    let (pid, incarnation, patience) = (started.process.pid(), started.incarnation, supervisor.options.worker_timeout);
+    let was_heard = || supervisor.look(|r| r.was_heard(key, incarnation));
+    tokio::select! {
+        how = started.process.ended() => return how,
+        () = until_hung(pid, patience, was_heard) => {}
+    }
+    log::warn!(topology = key.0.as_str(), worker = key.1, pid = pid; "worker hangs and is killed");
+    let how = started.process.kill().await;
+    format!("hung: nothing was heard of it for {patience:?}; killed ({how})")
 }
 
 /// Ready when something else is wanted than this.

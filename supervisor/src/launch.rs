@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use squall_core::control::{Exit, Launch, WantedWorker};
+use squall_core::control::{Exit, Launch, WantedWorker, incarnation};
 use squall_core::{Error, Result};
 use tokio::process::Command;
 
@@ -16,6 +16,7 @@ use crate::supervisor::Supervisor;
 
 const LAUNCH: &str = "launch.json";
 const PROCESS: &str = "process.json";
+const STARTS: &str = "starts";
 const LOG: &str = "worker.log";
 const OUTPUT: &str = "worker.out";
 /// What a worker wrote to stdout and stderr is put aside beyond this.
@@ -51,7 +52,7 @@ impl Supervisor {
             }
         };
         let dir = self.layout.worker(key)?;
-        let incarnation = self.next_incarnation();
+        let incarnation = incarnation(wanted.orders.epoch, count_start(&dir)?);
         let launch = Launch {
             supervisor: self.url.clone(),
             token: self.options.token.clone(),
@@ -147,6 +148,21 @@ impl Supervisor {
         }
         self.beat();
     }
+}
+
+/// How often a worker was started here, this time included; written down before it is, so that no two starts have one number.
+fn count_start(dir: &Path) -> Result<u32> {
+    let path = dir.join(STARTS);
+    let before = match std::fs::read_to_string(&path) {
+        Ok(text) => text.trim().parse::<u32>().map_err(|e| {
+            Error::external(format!("{} is damaged; write a number larger than ever before into it", path.display())).because(e)
+        })?,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => 0,
+        Err(e) => return Err(Error::external(format!("cannot read {}", path.display())).because(e)),
+    };
+    let now = before.saturating_add(1);
+    write(&path, now.to_string().as_bytes(), 0o600)?;
+    Ok(now)
 }
 
 /// Removes what was written for a process that is no more: the token is in there too.

@@ -4,7 +4,7 @@
 //! id, port, lock
 //! blobs/{sha256}                       plans, models, worker binaries
 //! topologies/{topology}/state/         what a topology keeps here
-//! workers/{topology}-{worker}/         launch.json, process.json, worker.log, worker.out
+//! workers/{topology}-{worker}/         starts, launch.json, process.json, worker.log, worker.out
 //! ```
 
 use std::fs::{File, OpenOptions};
@@ -134,7 +134,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&part).map_err(cannot)?;
-    file.write_all(bytes).map_err(cannot)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(cannot)?;
     std::fs::rename(&part, path).map_err(cannot)
 }
 

@@ -4,6 +4,7 @@
 mod backoff;
 mod blobs;
 mod client;
+mod hang;
 mod http;
 mod keeper;
 mod launch;

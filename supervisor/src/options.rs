@@ -26,12 +26,14 @@ pub struct Options {
     pub heartbeat: Duration,
     /// How long a worker may take to stop after SIGTERM.
     pub grace: Duration,
+    /// How long a worker may neither say, ask nor do anything before it is taken for hung, killed and started again.
+    pub worker_timeout: Duration,
     /// Whether its workers stop when it does; otherwise they run on and the next supervisor of the same folder adopts them.
     pub stop_workers_on_exit: bool,
 }
 
 impl Options {
-    /// The defaults: 4 slots, all cores, a heartbeat every 500 ms, 5 s of grace, workers run on.
+    /// The defaults: 4 slots, all cores, a heartbeat every 500 ms, 5 s of grace, 3 s of silence, workers run on.
     pub fn new(dir: impl Into<PathBuf>, nimbus: impl Into<String>, token: impl Into<String>, worker: Vec<OsString>) -> Self {
         Options {
             dir: dir.into(),
@@ -43,6 +45,7 @@ impl Options {
             worker,
             heartbeat: Duration::from_millis(500),
             grace: Duration::from_secs(5),
+            worker_timeout: Duration::from_secs(3),
             stop_workers_on_exit: false,
         }
     }

@@ -77,12 +77,17 @@ impl Process {
             Ok(how) => how,
             Err(_) => {
                 log::warn!(pid = self.pid(); "worker did not stop in time and is killed");
-                let _ = kill_process_group(self.pid, Signal::KILL);
-                self.ended().await
+                self.kill().await
             }
         };
         self.clean_up();
         how
+    }
+
+    /// Kills it with all its group, and says how it ended.
+    pub(crate) async fn kill(&mut self) -> String {
+        let _ = kill_process_group(self.pid, Signal::KILL);
+        self.ended().await
     }
 
     /// Kills what a process that has ended left of its group.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 use squall_core::control::{
@@ -53,6 +54,8 @@ pub(crate) struct Run {
     latest: Option<Report>,
     unsent: bool,
     errors: Vec<ErrorReport>,
+    /// It was heard since [`Roster::was_heard`] was last asked.
+    heard: Arc<AtomicBool>,
 }
 
 /// What the next supervisor must know of an incarnation to adopt it; in `process.json`.
@@ -81,7 +84,7 @@ pub(crate) fn fits(a: &WantedWorker, b: &WantedWorker) -> bool {
 impl Run {
     pub(crate) fn new(kept: Kept) -> Self {
         let phase = if kept.endpoint.is_some() { Phase::Running } else { Phase::Starting };
-        Run { kept, phase, reports: 0, latest: None, unsent: false, errors: Vec::new() }
+        Run { kept, phase, reports: 0, latest: None, unsent: false, errors: Vec::new(), heard: Arc::default() }
     }
 }
 
@@ -196,7 +199,15 @@ impl Roster {
 
     fn run(&mut self, key: &Key, incarnation: u64) -> Result<&mut Run, Gone> {
         let run = self.entries.get_mut(key).and_then(|e| e.run.as_mut());
-        run.filter(|r| r.kept.incarnation == incarnation).ok_or(Gone)
+        let run = run.filter(|r| r.kept.incarnation == incarnation).ok_or(Gone)?;
+        run.heard.store(true, Ordering::Relaxed);
+        Ok(run)
+    }
+
+    /// Whether an incarnation said or asked anything since this was asked last.
+    pub(crate) fn was_heard(&self, key: &Key, incarnation: u64) -> bool {
+        let run = self.entries.get(key).and_then(|e| e.run.as_ref()).filter(|r| r.kept.incarnation == incarnation);
+        run.is_some_and(|r| r.heard.swap(false, Ordering::Relaxed))
     }
 
     /// A worker is up.
@@ -230,8 +241,9 @@ impl Roster {
     /// What a worker is told now; none while that is not known.
     pub(crate) fn orders(&self, key: &Key, incarnation: u64) -> Result<Option<&Orders>, Gone> {
         let entry = self.entries.get(key).ok_or(Gone)?;
-        let is_it = entry.run.as_ref().is_some_and(|r| r.kept.incarnation == incarnation);
-        if is_it { Ok(entry.orders.as_ref()) } else { Err(Gone) }
+        let run = entry.run.as_ref().filter(|r| r.kept.incarnation == incarnation).ok_or(Gone)?;
+        run.heard.store(true, Ordering::Relaxed);
+        Ok(entry.orders.as_ref())
     }
 
     /// A worker's process has ended.
@@ -322,7 +334,8 @@ mod tests {
     use squall_core::control::Peer;
 
     fn wanted(worker: u32, state: RunState, tasks: &[u32]) -> WantedWorker {
-        let peer = |index| Peer { index, tasks: vec![index], endpoint: Some(format!("stale:{index}")), incarnation: 1 };
+        let peer =
+            |index| Peer { index, tasks: vec![index], since: 1, endpoint: Some(format!("stale:{index}")), incarnation: 1 };
         WantedWorker {
             topology: "t".into(),
             worker,

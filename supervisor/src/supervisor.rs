@@ -1,6 +1,6 @@
 //! The running supervisor: the roster behind a lock, and those who wait for it to change.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,7 +38,6 @@ pub(crate) struct Supervisor {
     pub(crate) heard: Notify,
     closing: watch::Sender<bool>,
     leaving: AtomicBool,
-    incarnation: AtomicU64,
     keepers: Mutex<JoinSet<()>>,
     /// What nimbus hears of the supervisor itself.
     self_portrait: Heartbeat,
@@ -72,7 +71,6 @@ impl Supervisor {
             heard: Notify::new(),
             closing: watch::Sender::new(false),
             leaving: AtomicBool::new(false),
-            incarnation: AtomicU64::new(0),
             keepers: Mutex::new(JoinSet::new()),
             self_portrait,
             options,
@@ -107,14 +105,6 @@ impl Supervisor {
     pub(crate) fn heartbeat(&self) -> Heartbeat {
         let (workers, models, usage) = self.look(|r| (r.statuses(), r.models.clone(), r.usage.0));
         Heartbeat { workers, models, usage, leaving: self.leaving.load(Ordering::Relaxed), ..self.self_portrait.clone() }
-    }
-
-    /// A number for the next start of a worker: unix nanoseconds, and always a new one.
-    pub(crate) fn next_incarnation(&self) -> u64 {
-        let now = machine::unix_time().as_nanos() as u64;
-        let update = |last: u64| Some(now.max(last + 1));
-        let last = self.incarnation.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update).unwrap_or_default();
-        now.max(last + 1)
     }
 
     /// Each worker's share of the cores.

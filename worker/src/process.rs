@@ -22,8 +22,8 @@ const REPORT: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_millis(10);
 /// A look at whether the phase has changed, while it may change by itself.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long one question for orders may stay unanswered.
-const ORDERS: Duration = Duration::from_secs(20);
+/// How long one question for orders may stay unanswered: the supervisor takes a worker that asks nothing for hung.
+const ORDERS: Duration = Duration::from_secs(1);
 /// After a supervisor that does not answer, the next try.
 const RETRY: Duration = Duration::from_millis(200);
 /// What is under way may take this long to finish at the end.

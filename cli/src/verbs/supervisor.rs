@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::daemon;
 use crate::client::{self, Where};
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// The processor cores it deals out to its workers; by default all.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     cores: Option<u32>,
+    /// How long a worker may neither say nor do anything before it is killed and started again.
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = squall_core::units::duration)]
+    worker_timeout: Duration,
     /// Stops its workers when it stops.
     #[arg(long)]
     stop_workers: bool,
@@ -51,6 +55,7 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     let mut options = squall_supervisor::Options::new(&dir, nimbus, token, own_worker()?);
     options.slots = args.slots;
     options.machine_id = args.machine_id.clone();
+    options.worker_timeout = args.worker_timeout;
     options.stop_workers_on_exit = args.stop_workers;
     if let Some(cores) = args.cores {
         options.cores = cores;

@@ -16,6 +16,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::Histogram;
 
+/// The number of a start of a worker: unique within its topology and worker index, and larger is newer. No clock is asked, for those of
+/// machines differ: a start by a newer assignment counts more than any by an older one, and within an assignment, which gives
+/// a worker to one supervisor, that supervisor counts.
+///
+/// ```
+/// use squall_core::control::incarnation;
+/// assert!(incarnation(2, 1) > incarnation(1, 9));
+/// assert!(incarnation(2, 2) > incarnation(2, 1));
+/// ```
+pub const fn incarnation(epoch: u64, start: u32) -> u64 {
+    (epoch << 32) | start as u64
+}
+
 /// What a worker process is started with: `WORKER --run FILE` with this as JSON in FILE, mode 0600.
 ///
 /// ```
@@ -32,7 +45,7 @@ pub struct Launch {
     pub topology: String,
     /// The worker's place among the topology's workers, from 0.
     pub worker: u32,
-    /// Which start of this worker this is: unix time in nanoseconds, so unique, and larger is newer.
+    /// Which start of this worker this is, by [`incarnation`].
     pub incarnation: u64,
     /// The file with the [`Plan`](crate::Plan).
     pub plan: PathBuf,
@@ -102,7 +115,7 @@ pub enum RunState {
 /// A worker of a topology as the others see it.
 ///
 /// ```
-/// let p = squall_core::control::Peer { index: 0, tasks: vec![1, 2], endpoint: None, incarnation: 0 };
+/// let p = squall_core::control::Peer { index: 0, tasks: vec![1, 2], since: 1, endpoint: None, incarnation: 0 };
 /// assert!(p.endpoint.is_none());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +124,9 @@ pub struct Peer {
     pub index: u32,
     /// Its tasks.
     pub tasks: Vec<u32>,
+    /// The epoch of the assignment that gave it to its supervisor: what was started by an older one does not count any more.
+    #[serde(default)]
+    pub since: u64,
     /// Where it listens; none while it is not up.
     pub endpoint: Option<String>,
     /// Its incarnation; 0 while it is not up.

@@ -138,7 +138,7 @@ fn seated(record: &Record, plan: &Plan, hash: &str, seats: Vec<crate::schedule::
     let same_plan = record.plan == hash;
     let place = |(index, (seat, tasks)): (usize, (crate::schedule::Seat, Vec<u32>))| {
         let before = record.workers.get(index).filter(|w| same_plan && w.seat == seat && w.tasks == tasks);
-        Placed { up: before.and_then(|b| b.up.clone()), seat, tasks }
+        before.cloned().unwrap_or(Placed { up: None, since: record.epoch + 1, seat, tasks })
     };
     let workers: Vec<Placed> = seats.into_iter().zip(tasks).enumerate().map(place).collect();
     let moved = !same_plan || workers != record.workers;

@@ -43,6 +43,7 @@ fn wanted(t: &Topology, supervisor: &str, slots: u32) -> Vec<WantedWorker> {
     let peers = t.record.workers.iter().enumerate().map(|(index, w)| Peer {
         index: index as u32,
         tasks: w.tasks.clone(),
+        since: w.since,
         endpoint: w.up.as_ref().map(|up| up.endpoint.clone()),
         incarnation: w.up.as_ref().map_or(0, |up| up.incarnation),
     });

@@ -29,6 +29,9 @@ pub(crate) struct Record {
 pub(crate) struct Placed {
     pub(crate) seat: Seat,
     pub(crate) tasks: Vec<u32>,
+    /// The epoch that gave it this seat.
+    #[serde(default)]
+    pub(crate) since: u64,
     /// Kept too, so that a nimbus that starts again tells running workers nothing else about each other than before.
     pub(crate) up: Option<Up>,
 }

@@ -7,12 +7,13 @@ use squall_core::control::{LogFile, Phase, RunState};
 use squall_supervisor::Options;
 
 use crate::http::http;
-use crate::rig::{Rig, TOKEN, hash_of, kill, lives};
+use crate::rig::{Rig, TOKEN, hash_of, kill, lives, send};
 
-pub(crate) const ALL: [(&str, fn()); 12] = [
+pub(crate) const ALL: [(&str, fn()); 13] = [
     ("a_worker_is_started_with_what_it_needs", a_worker_is_started_with_what_it_needs),
     ("a_worker_that_is_killed_is_started_again_at_once", a_worker_that_is_killed_is_started_again_at_once),
     ("a_worker_that_crashes_again_and_again_is_started_ever_more_slowly", a_worker_that_crashes_again_and_again),
+    ("a_worker_that_hangs_is_killed_and_started_again", a_worker_that_hangs_is_killed_and_started_again),
     ("workers_hear_of_each_other_and_of_changes_at_once", workers_hear_of_each_other_and_of_changes_at_once),
     ("the_next_supervisor_adopts_what_runs", the_next_supervisor_adopts_what_runs),
     ("without_nimbus_workers_are_kept_alive", without_nimbus_workers_are_kept_alive),
@@ -55,6 +56,20 @@ fn a_worker_that_is_killed_is_started_again_at_once() {
     if let Some(last) = died.first() {
         assert_eq!((last.report.incarnation, last.report.tasks[0].emitted), (before.incarnation, 5));
     }
+}
+
+fn a_worker_that_hangs_is_killed_and_started_again() {
+    let rig = Rig::new();
+    let (_, before) = rig.run_one();
+    let before = rig.hears(|w| w.phase == Some(Phase::Running) && w.incarnation == before.incarnation);
+    let begun = Instant::now();
+    send(before.pid.unwrap(), rustix::process::Signal::STOP);
+    let after = rig.hears(|w| w.endpoint.is_some() && w.incarnation > before.incarnation);
+    println!("from SIGSTOP to the next one's hello: {} ms", begun.elapsed().as_millis());
+    let exit = after.last_exit.unwrap();
+    assert!(exit.how.contains("hung") && exit.incarnation == before.incarnation, "{exit:?}");
+    assert!(!lives(before.pid.unwrap()));
+    assert_eq!(after.restarts, 1);
 }
 
 fn a_worker_that_crashes_again_and_again() {

@@ -77,7 +77,7 @@ impl Rig {
     pub(crate) fn wanted(&self, plan: &str, worker: u32, of: u32) -> WantedWorker {
         let hash = hash_of(plan.as_bytes());
         self.nimbus.put(&hash, plan.as_bytes().to_vec());
-        let peer = |index| Peer { index, tasks: vec![index + 1], endpoint: None, incarnation: 0 };
+        let peer = |index| Peer { index, tasks: vec![index + 1], since: 0, endpoint: None, incarnation: 0 };
         WantedWorker {
             topology: "t-1-17".to_owned(),
             worker,
@@ -137,6 +137,9 @@ pub(crate) fn lives(pid: u32) -> bool {
 }
 
 pub(crate) fn kill(pid: u32) {
-    let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    send(pid, rustix::process::Signal::KILL);
+}
+
+pub(crate) fn send(pid: u32, signal: rustix::process::Signal) {
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
 }

@@ -24,7 +24,7 @@ pub(crate) fn main(file: &str) -> ExitCode {
     assert_eq!(post("hello", serde_json::to_vec(&hello).unwrap()), 204);
     let mut after = None;
     loop {
-        let query = after.map_or_else(String::new, |r| format!("&after={r}&wait_ms=60000"));
+        let query = after.map_or_else(String::new, |r| format!("&after={r}&wait_ms=1000"));
         let path = format!("{base}/orders?incarnation={incarnation}{query}");
         let (status, _, body) = http(&launch.supervisor, &launch.token, "GET", &path, b"");
         match status {

@@ -29,7 +29,7 @@ pub enum Fault {
     KillMachine,
     /// Nimbus hangs for longer than the lease.
     HangNimbus,
-    /// A worker hangs for longer than the lease, and goes on.
+    /// A worker hangs, and is given up by its supervisor.
     HangWorker,
     /// A supervisor hangs for longer than the lease while its workers run on: they are moved, and the old ones fenced off.
     HangSupervisor,
@@ -168,8 +168,9 @@ impl Chaos {
             Fault::HangWorker => {
                 let victim = self.dice.pick(&before.workers).clone();
                 victim.pid.into_iter().for_each(pause);
-                self.nimbus_is_older_by(4_000);
-                victim.pid.into_iter().for_each(resume);
+                // Its supervisor, which lives, kills it and starts another; nobody has to wake it up.
+                self.restarted(std::slice::from_ref(&victim));
+                assert!(!victim.pid.is_some_and(alive), "the one that hung is still there");
                 told(&victim)
             }
             Fault::HangSupervisor => {

@@ -56,6 +56,15 @@ impl Shared {
         for task in tasks {
             if let Some(place) = self.places.get(*task as usize) {
                 place.store(worker, Ordering::Relaxed);
+                if self.local(*task).is_none() {
+                    // Unless it is up already.
+                    let _ = self.bits[*task as usize].compare_exchange(
+                        0,
+                        waiting_bit(worker),
+                        Ordering::Relaxed,
+                        Ordering::Relaxed,
+                    );
+                }
             }
         }
     }
@@ -80,13 +89,16 @@ impl Shared {
     /// A worker died: what was on its way is lost, and every tree it touched fails.
     pub(crate) fn peer_down(&self, worker: u32, incarnation: u64) {
         for task in self.tasks_at(worker) {
-            self.bits[task].store(0, Ordering::Relaxed);
+            self.bits[task].store(waiting_bit(worker), Ordering::Relaxed);
             if let Some(gate) = &self.gates[task] {
                 gate.close();
             }
         }
         self.waits.elsewhere(worker, None);
-        self.news(News::Died(worker_bit(worker, incarnation)));
+        let waiting = waiting_bit(worker);
+        self.news(News::Died(worker_bit(worker, incarnation) | waiting));
+        // What is emitted from now on waits for its successor.
+        self.news(News::CameUp(waiting));
     }
 
     fn tasks_at(&self, worker: u32) -> impl Iterator<Item = usize> + '_ {
@@ -100,6 +112,12 @@ impl Shared {
             spout.wake(&self.scheduler);
         }
     }
+}
+
+/// The bit of edges that are made while a worker is down. They wait for its next incarnation, whichever that will be, and fail with it
+/// should it die before they are done.
+fn waiting_bit(worker: u32) -> u64 {
+    worker_bit(worker, 0)
 }
 
 /// The bit of a worker's incarnation in the masks of ledgers. Incarnations of one worker get different bits with a

@@ -92,15 +92,16 @@ impl Ledger {
     }
 
     /// A worker died: every tree it touched fails, now or when a delta tells of it.
-    pub(crate) fn bury(&mut self, worker_bit: u64, now_ns: u64, outcomes: &mut Vec<Outcome>) {
-        self.dead.retain(|(bit, at)| *bit != worker_bit && now_ns.saturating_sub(*at) < REMEMBER_NS);
-        self.dead.push((worker_bit, now_ns));
-        self.fail_where(now_ns, outcomes, |slot| slot.workers & worker_bit != 0);
+    pub(crate) fn bury(&mut self, worker_bits: u64, now_ns: u64, outcomes: &mut Vec<Outcome>) {
+        self.dead.retain(|(bits, at)| *bits != worker_bits && now_ns.saturating_sub(*at) < REMEMBER_NS);
+        self.dead.push((worker_bits, now_ns));
+        self.fail_where(now_ns, outcomes, |slot| slot.workers & worker_bits != 0);
     }
 
     /// A worker with this bit came up: it is not the dead one, even if the bit is the same by chance.
     pub(crate) fn welcome(&mut self, worker_bit: u64) {
-        self.dead.retain(|(bit, _)| *bit != worker_bit);
+        self.dead.iter_mut().for_each(|(bits, _)| *bits &= !worker_bit);
+        self.dead.retain(|(bits, _)| *bits != 0);
     }
 
     /// Fails all trees whose time-out began before `limit_ns`.

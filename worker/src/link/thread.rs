@@ -221,10 +221,12 @@ impl LinkThread {
         // Rounded up, for a poll of zero milliseconds in a row would spin.
         let timeout = due.map_or(-1, |t| t.saturating_duration_since(now).as_micros().div_ceil(1000) as i64);
         let mut items = vec![
-            self.bound.pull.as_poll_item(zmq::POLLIN),
             zmq::PollItem::from_fd(self.bound.sleeper.as_raw_fd(), zmq::POLLIN),
             self.bound.refusals.as_poll_item(zmq::POLLIN),
         ];
+        if self.has_orders() {
+            items.push(self.bound.pull.as_poll_item(zmq::POLLIN));
+        }
         for peer in self.peers.values() {
             items.push(peer.monitor.as_poll_item(zmq::POLLIN));
             if peer.stalled {
@@ -249,6 +251,7 @@ impl LinkThread {
         for peer in workers.into_iter().filter(|p| p.index != me) {
             self.outboxes.of(peer.index);
             self.engine.place(peer.index, &peer.tasks);
+            self.fence(peer.index, control::incarnation(peer.since, 0));
             let current = self.peers.get_mut(&peer.index);
             match (peer.endpoint, current) {
                 (Some(_), Some(current)) if current.incarnation == peer.incarnation => {
@@ -265,6 +268,17 @@ impl LinkThread {
             }
         }
         self.count_connected();
+    }
+
+    /// What was started before this incarnation is of an older assignment.
+    fn fence(&mut self, worker: u32, first: u64) {
+        if self.peers.get(&worker).is_some_and(|p| p.incarnation < first) {
+            self.down(worker);
+        }
+        if let Some(last) = first.checked_sub(1) {
+            let gone = self.gone.entry(worker).or_default();
+            *gone = last.max(*gone);
+        }
     }
 
     fn up(&mut self, worker: u32, incarnation: u64, endpoint: &str, ordered: bool) {
@@ -295,7 +309,8 @@ impl LinkThread {
     fn down(&mut self, worker: u32) {
         let Some(peer) = self.peers.remove(&worker) else { return };
         peer.outbox.set_up(false);
-        self.gone.insert(worker, peer.incarnation);
+        let gone = self.gone.entry(worker).or_default();
+        *gone = peer.incarnation.max(*gone);
         let _ = peer.socket.set_linger(0);
         self.incoming.retain(|_, i| i.worker != worker);
         log::info!("worker {worker} is gone");
@@ -310,8 +325,14 @@ impl LinkThread {
         }
     }
 
+    /// Nothing is taken in before the first orders: nobody would know where to send what comes of it, and which acks go where.
+    fn has_orders(&self) -> bool {
+        self.known != usize::MAX
+    }
+
     fn receive(&mut self) {
-        for _ in 0..AT_ONCE {
+        let most = if self.has_orders() { AT_ONCE } else { 0 };
+        for _ in 0..most {
             match self.bound.pull.recv_msg(zmq::DONTWAIT) {
                 Ok(message) => {
                     self.counts.received.fetch_add(message.len() as u64, Ordering::Relaxed);

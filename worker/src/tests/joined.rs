@@ -74,6 +74,61 @@ fn the_death_of_a_worker_fails_its_trees_at_once_and_its_successor_goes_on() {
 }
 
 #[test]
+fn what_waited_for_a_successor_fails_at_once_when_that_one_dies_too() {
+    let settings = Settings { message_timeout: Duration::from_secs(3600), max_spout_pending: 500, ..Settings::default() };
+    let plan = topology(20_000, settings);
+    let a = linked(&plan, 0, 1, &[1, 2, 4, 6]);
+    let gone = squall_core::control::Peer { index: 1, tasks: vec![3, 5, 7], endpoint: None, incarnation: 0, ..a.peer.clone() };
+    a.tell(1, &[&a.peer, &gone]);
+    wait_for("its orders", || a.engine.shared.worker_of(3) == 1);
+    a.engine.set_active(true);
+    for incarnation in 1..6 {
+        let b = linked(&plan, 1, incarnation, &[3, 5, 7]);
+        // What it takes in it keeps: it has nobody to send to.
+        a.tell(2 * incarnation, &[&a.peer, &b.peer]);
+        b.tell(2 * incarnation, &[&b.peer]);
+        wait_for("the link", || a.links.counts.connected.load(Ordering::SeqCst));
+        wait_for("rows taken in", || sum(&plan, &b.engine.task_reports(), "pass", |r| r.executed) > 0);
+        a.tell(2 * incarnation + 1, &[&a.peer, &gone]);
+        wait_for("its death", || !a.links.counts.connected.load(Ordering::SeqCst));
+        b.end();
+    }
+    let last = linked(&plan, gone.index, 9, &[3, 5, 7]);
+    join(&[&a, &last], 20);
+    wait_for("the end", || a.engine.is_finished());
+    assert_eq!(sum(&plan, &a.engine.task_reports(), "numbers", |r| r.acked), 20_000);
+    a.end();
+    last.end();
+}
+
+#[test]
+fn what_an_older_assignment_started_is_refused_as_soon_as_orders_say_so() {
+    let started = squall_core::control::incarnation;
+    let settings = Settings { message_timeout: Duration::from_secs(3600), max_spout_pending: 2000, ..Settings::default() };
+    let plan = topology(40_000, settings);
+    let a = linked(&plan, 0, started(1, 1), &[1, 2, 4, 6]);
+    let b = linked(&plan, 1, started(1, 1), &[3, 5, 7]);
+    join(&[&a, &b], 1);
+    a.engine.set_active(true);
+    wait_for("some way", || sum(&plan, &b.engine.task_reports(), "pass", |r| r.executed) > 1000);
+    // Moved by epoch 2; nobody has said yet where its successor is. On its silent machine it is started again meanwhile.
+    let moved = squall_core::control::Peer { since: 2, endpoint: None, incarnation: 0, ..b.peer.clone() };
+    a.tell(2, &[&a.peer, &moved]);
+    wait_for("the link to be cut", || !a.links.counts.connected.load(Ordering::SeqCst));
+    let again = linked(&plan, 1, started(1, 2), &[3, 5, 7]);
+    again.tell(1, &[&a.peer, &again.peer]);
+    wait_for("its HELLO to be refused", || a.links.counts.ignored.load(Ordering::SeqCst) > 0);
+    assert!(!a.links.counts.connected.load(Ordering::SeqCst));
+    let mut c = linked(&plan, 1, started(2, 1), &[3, 5, 7]);
+    c.peer.since = 2;
+    join(&[&a, &c], 2);
+    wait_for("the end", || a.engine.is_finished());
+    assert_eq!(sum(&plan, &a.engine.task_reports(), "numbers", |r| r.acked), 40_000);
+    assert_eq!(sum(&plan, &again.engine.task_reports(), "pass", |r| r.executed), 0, "it was given nothing");
+    [a, b, again, c].into_iter().for_each(Linked::end);
+}
+
+#[test]
 fn a_successor_makes_itself_known_without_orders() {
     let plan = topology(20_000, Settings { message_timeout: Duration::from_secs(3600), ..Settings::default() });
     let (a, b) = (linked(&plan, 0, 1, &[1, 2, 4, 6]), linked(&plan, 1, 2, &[3, 5, 7]));
@@ -91,18 +146,20 @@ fn a_successor_makes_itself_known_without_orders() {
 }
 
 #[test]
-fn a_peer_that_is_known_before_its_tasks_are_is_sent_to_all_the_same() {
-    let plan = topology(2000, Settings::default());
+fn without_orders_a_worker_takes_nothing_in_for_it_could_not_send_it_on() {
+    let plan = topology(2000, Settings { message_timeout: Duration::from_secs(3600), ..Settings::default() });
     let (a, b) = (linked(&plan, 0, 1, &[1, 2, 4, 6]), linked(&plan, 1, 2, &[3, 5, 7]));
-    // Only one of them has orders; the other hears of it by its HELLO, and has orders later.
-    b.tell(1, &[&a.peer, &b.peer]);
-    wait_for("one link", || b.links.counts.connected.load(Ordering::SeqCst));
-    assert!(!a.links.counts.connected.load(Ordering::SeqCst), "without orders nobody knows who is missing");
+    // Only one of them has orders. It connects, and what it emits waits for the other to know where to send its own.
     a.tell(1, &[&a.peer, &b.peer]);
-    wait_for("the other link", || a.links.counts.connected.load(Ordering::SeqCst));
+    wait_for("its orders", || a.engine.shared.worker_of(3) == 1);
     a.engine.set_active(true);
+    wait_for("rows that wait", || sum(&plan, &a.engine.task_reports(), "numbers", |r| r.emitted) > 0);
+    assert!(!a.links.counts.connected.load(Ordering::SeqCst), "the other has no orders");
+    assert_eq!(sum(&plan, &b.engine.task_reports(), "pass", |r| r.executed), 0);
+    b.tell(1, &[&a.peer, &b.peer]);
     wait_for("the end", || a.engine.is_finished());
     assert!(sum(&plan, &b.engine.task_reports(), "pass", |r| r.executed) > 0);
+    assert_eq!(sum(&plan, &a.engine.task_reports(), "numbers", |r| r.failed), 0);
     a.end();
     b.end();
 }

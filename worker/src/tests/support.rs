@@ -106,7 +106,7 @@ pub(super) fn linked(plan: &Arc<Plan>, worker: u32, incarnation: u64, tasks: &[u
     let around = around(worker, tasks.iter().copied().collect(), links.outboxes.clone());
     let engine = build(plan.clone(), &registry(), around).unwrap();
     links.run(engine.shared.clone(), |_| {}).unwrap();
-    let peer = Peer { index: worker, tasks: tasks.to_vec(), endpoint: Some(links.endpoint.clone()), incarnation };
+    let peer = Peer { index: worker, tasks: tasks.to_vec(), since: 0, endpoint: Some(links.endpoint.clone()), incarnation };
     Linked { engine, links, peer }
 }
 
