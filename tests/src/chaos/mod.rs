@@ -65,6 +65,8 @@ impl Chaos {
             format!("LIMIT={limit}"),
             format!("RATE={RATE}"),
             format!("KEYS={KEYS}"),
+            // Whatever is lost must be noticed by what died, never by the time-out: a tree that would wait for it stands still.
+            "TIMEOUT=1h".to_owned(),
         ];
         let file = repository().join("topologies/sequence-window.toml").display().to_string();
         let sets = set.iter().flat_map(|s| ["--set", s]);
