@@ -41,8 +41,10 @@ pub(crate) fn tree(node: &Node, store: &Store) -> Value {
 pub(crate) fn summary(node: &Node, scorer: &Scorer) -> String {
     let mut out = name(node);
     let outline = scorer.outline();
-    if let Some(n) = outline.n_features {
-        out += &format!(", {n} features");
+    match outline.n_features {
+        _ if scorer.reads_text() => out += ", texts",
+        Some(n) => out += &format!(", {n} features"),
+        None => {}
     }
     match scorer.classes() {
         Some(classes) => out += &format!(", {} classes", classes.len()),

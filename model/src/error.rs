@@ -109,6 +109,14 @@ pub enum Error {
         /// What came.
         found: usize,
     },
+    /// Texts for a model of numbers, or the other way round.
+    #[error("the model takes {expected}, and the rows are {found}; check the `features` of the bolt")]
+    Input {
+        /// What the model takes: "texts" or "numbers".
+        expected: &'static str,
+        /// What came.
+        found: &'static str,
+    },
     /// A row holds a value the model cannot take.
     #[error("row {row}, feature {column} is {value}; the model takes finite numbers only: impute or drop such rows before")]
     NotFinite {

@@ -20,7 +20,7 @@ mod types;
 pub use error::{Domain, Error};
 pub use import::{Imported, import};
 pub use model::Model;
-pub use types::{Classes, Kind, Label, Rows};
+pub use types::{Classes, Kind, Label, Rows, Texts};
 
 /// Version of what [`import`] writes. An artefact is named by (source checksum, this number), so it
 /// grows by one whenever the same source would give a different artefact.

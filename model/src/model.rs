@@ -5,12 +5,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
 use crate::artefact::{Node, Store};
 use crate::estimators::{self, Scorer};
 use crate::map::{Identity, Map};
-use crate::{Classes, Error, Kind, Rows, describe, hash};
+use crate::{Classes, Error, Kind, Rows, Texts, describe, hash};
 
 /// An opened artefact. Its weights are viewed in a read-only memory map that all processes share.
 ///
@@ -24,6 +24,9 @@ pub struct Model {
     scorer: Scorer,
     checksum: OnceLock<String>,
 }
+
+/// Numbers made of texts at a time (8 MB): the rows of a large vocabulary are wide.
+const TEXT_ELEMENTS: usize = 1 << 20;
 
 /// Files mapped by this process, for as long as somebody uses them.
 static OPEN: LazyLock<Mutex<HashMap<Identity, Weak<Model>>>> = LazyLock::new(Mutex::default);
@@ -77,9 +80,14 @@ impl Model {
         self.scorer.outline().kind
     }
 
-    /// Columns a row needs; `None` where the model takes any number.
+    /// Columns a row needs; `None` where the model takes any number, or texts.
     pub fn n_features(&self) -> Option<usize> {
-        self.scorer.outline().n_features
+        self.scorer.outline().n_features.filter(|_| !self.takes_texts())
+    }
+
+    /// Whether it takes texts ([`Rows::Texts`]) and not numbers.
+    pub fn takes_texts(&self) -> bool {
+        self.scorer.reads_text()
     }
 
     /// Columns of `transform`; for other models of `predict_proba`, else of `decision_function`, else
@@ -124,7 +132,7 @@ impl Model {
     /// Rows of the wrong width or with NaN, and models that are no classifiers.
     pub fn predict_indices(&self, x: Rows<'_>, out: &mut Vec<u32>) -> Result<(), Error> {
         out.clear();
-        self.scorer.indices(x.widen().view(), out)
+        self.each(x, |x| self.scorer.indices(x, out))
     }
 
     /// Replaces the content of `out` by the values of each row, row after row: one for a regressor of
@@ -134,7 +142,7 @@ impl Model {
     /// Rows of the wrong width or with NaN, and models that are classifiers or transformers.
     pub fn predict_values(&self, x: Rows<'_>, out: &mut Vec<f64>) -> Result<(), Error> {
         out.clear();
-        self.scorer.values(x.widen().view(), out)
+        self.each(x, |x| self.scorer.values(x, out))
     }
 
     /// Probabilities, rows by classes.
@@ -142,7 +150,7 @@ impl Model {
     /// # Errors
     /// Rows of the wrong width or with NaN, and models without probabilities.
     pub fn predict_proba(&self, x: Rows<'_>) -> Result<Array2<f64>, Error> {
-        self.scorer.proba(x.widen().view())
+        self.whole(x, |x| self.scorer.proba(x))
     }
 
     /// Scores before they become classes, rows by scores: one column for two classes.
@@ -150,7 +158,7 @@ impl Model {
     /// # Errors
     /// Rows of the wrong width or with NaN, and models without such scores.
     pub fn decision_function(&self, x: Rows<'_>) -> Result<Array2<f64>, Error> {
-        self.scorer.decision(x.widen().view())
+        self.whole(x, |x| self.scorer.decision(x))
     }
 
     /// New features, rows by [`n_outputs`](Model::n_outputs).
@@ -158,7 +166,49 @@ impl Model {
     /// # Errors
     /// Rows of the wrong width or with NaN, and models that transform nothing.
     pub fn transform(&self, x: Rows<'_>) -> Result<Array2<f64>, Error> {
-        self.scorer.transform(x.widen().view())
+        self.whole(x, |x| self.scorer.transform(x))
+    }
+
+    /// Calls `work` with the rows as numbers, in one part or, of texts, in several.
+    fn each(&self, rows: Rows<'_>, mut work: impl FnMut(ArrayView2<'_, f64>) -> Result<(), Error>) -> Result<(), Error> {
+        match (rows.widen(), rows) {
+            (None, Rows::Texts(texts)) if self.takes_texts() => {
+                let width = self.scorer.outline().n_features.unwrap_or(1);
+                for (text, ends) in texts.parts(TEXT_ELEMENTS / width.max(1)) {
+                    let part = Texts::new(text, &ends).ok_or_else(|| Error::Internal("a part of texts".into()))?;
+                    work(self.scorer.read(part)?.view())?;
+                }
+                Ok(())
+            }
+            (Some(x), _) if !self.takes_texts() => work(x.view()),
+            (Some(_), _) => Err(Error::Input { expected: "texts", found: "numbers" }),
+            (None, _) => Err(Error::Input { expected: "numbers", found: "texts" }),
+        }
+    }
+
+    /// The same for methods that give a matrix.
+    fn whole(
+        &self,
+        rows: Rows<'_>,
+        mut work: impl FnMut(ArrayView2<'_, f64>) -> Result<Array2<f64>, Error>,
+    ) -> Result<Array2<f64>, Error> {
+        let mut parts = Vec::new();
+        self.each(rows, |x| {
+            parts.push(work(x)?);
+            Ok(())
+        })?;
+        if parts.is_empty() {
+            let width = self.scorer.outline().n_features.unwrap_or(0);
+            parts.push(work(Array2::zeros((0, width)).view())?);
+        }
+        match parts.pop() {
+            Some(only) if parts.is_empty() => Ok(only),
+            last => {
+                parts.extend(last);
+                let views: Vec<_> = parts.iter().map(|p| p.view()).collect();
+                concatenate(Axis(0), &views).map_err(|e| Error::Internal(format!("parts of answers: {e}")))
+            }
+        }
     }
 
     /// sha256 of the artefact file in hex; computed from the map when first asked for.

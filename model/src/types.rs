@@ -12,6 +12,53 @@ pub enum Rows<'a> {
     F32(ArrayView2<'a, f32>),
     /// 64-bit features.
     F64(ArrayView2<'a, f64>),
+    /// Texts, for models that begin with a vectorizer.
+    Texts(Texts<'a>),
+}
+
+/// Texts one after the other in one piece of memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Texts<'a> {
+    text: &'a str,
+    ends: &'a [usize],
+}
+
+impl<'a> Texts<'a> {
+    /// The texts of which `text` consists; `ends` says where each ends. None unless these ascend to the end of
+    /// `text` and lie between characters.
+    pub fn new(text: &'a str, ends: &'a [usize]) -> Option<Texts<'a>> {
+        let ascending = ends.is_sorted() && ends.last().copied().unwrap_or(0) == text.len();
+        (ascending && ends.iter().all(|end| text.is_char_boundary(*end))).then_some(Texts { text, ends })
+    }
+
+    /// Number of texts.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = &'a str> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let text = self.text;
+        starts.zip(self.ends).map(move |(start, end)| &text[start..*end])
+    }
+
+    /// In parts of up to `n` texts, each with a list of ends of its own.
+    pub(crate) fn parts(&self, n: usize) -> impl Iterator<Item = (&'a str, Vec<usize>)> {
+        let mut start = 0;
+        let text = self.text;
+        self.ends.chunks(n.max(1)).map(move |ends| {
+            let end = ends.last().copied().unwrap_or(start);
+            let part = (&text[start..end], ends.iter().map(|e| e - start).collect());
+            start = end;
+            part
+        })
+    }
 }
 
 impl<'a> Rows<'a> {
@@ -20,20 +67,23 @@ impl<'a> Rows<'a> {
         match self {
             Rows::F32(x) => x.nrows(),
             Rows::F64(x) => x.nrows(),
+            Rows::Texts(x) => x.len(),
         }
     }
 
-    /// Number of features in each row.
+    /// Number of features in each row; a text is one.
     pub fn ncols(&self) -> usize {
         match self {
             Rows::F32(x) => x.ncols(),
             Rows::F64(x) => x.ncols(),
+            Rows::Texts(_) => 1,
         }
     }
 
-    /// The rows as 64-bit floats, one after the other; borrowed when they already are.
-    pub(crate) fn widen(&self) -> CowArray<'a, f64, Ix2> {
-        match self {
+    /// Numbers as 64-bit floats, one after the other; borrowed when they already are. None of texts.
+    pub(crate) fn widen(&self) -> Option<CowArray<'a, f64, Ix2>> {
+        Some(match self {
+            Rows::Texts(_) => return None,
             Rows::F32(x) => {
                 let wide: Vec<f64> = x.iter().copied().map(f64::from).collect();
                 match Array2::from_shape_vec(x.dim(), wide) {
@@ -44,7 +94,7 @@ impl<'a> Rows<'a> {
             }
             Rows::F64(x) if x.is_standard_layout() => CowArray::from(*x),
             Rows::F64(x) => CowArray::from(x.as_standard_layout().into_owned()),
-        }
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 use proptest::prelude::*;
-use squall_model::{Domain, Error, Imported, Model, Rows, import};
+use squall_model::{Domain, Error, Imported, Model, Rows, Texts, import};
 
 fn fixture(name: &str) -> Vec<u8> {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases");
@@ -26,7 +26,11 @@ fn import_bytes(bytes: &[u8]) -> Result<Imported, Error> {
 
 fn score(model: &Model) {
     let x = Array2::<f64>::from_elem((5, model.n_features().unwrap_or(4).min(1 << 16)), 0.5);
-    let rows = Rows::F64(x.view());
+    let ends = [3, 3, 9];
+    let rows = match Texts::new("win  cash", &ends) {
+        Some(texts) if model.takes_texts() => Rows::Texts(texts),
+        _ => Rows::F64(x.view()),
+    };
     let _ = model.predict_indices(rows, &mut Vec::new());
     let _ = model.predict_values(rows, &mut Vec::new());
     let _ = model.predict_proba(rows);
@@ -244,6 +248,10 @@ proptest! {
             "pipeline-p2.pkl", "pca-f32.pkl", "svc-sparse.pkl", "tree.pkl", "forest.joblib", "columns.pkl", "knn-chebyshev.pkl",
             "mlp-relu-two.pkl", "calibrated-isotonic-many.pkl", "prepare-one-hot-drop.pkl", "prepare-polynomial.pkl",
             "xgboost-two.json.xgb", "xgboost-two.ubj.xgb", "lightgbm-two.lgb.txt", "histogram-two.pkl", "isolation.pkl",
+            "xgboost-categories-50.ubj.xgb", "lightgbm-categories.lgb.txt", "histogram-categories.pkl", "text-bayes.pkl",
+            "text-count-group.pkl", "text-union.pkl", "mixture-full.pkl", "centroid-priors.pkl", "prepare-bins.pkl",
+            "prepare-quantile-normal.pkl", "select-forest-most.pkl", "targets-trees.pkl", "logistic-packed.joblib.bz2",
+            "logistic-packed.joblib.xz", "logistic-packed.joblib.lzma", "logistic-packed.joblib.lz4",
         ]),
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 use serde_json::Value;
-use squall_model::{Classes, Kind, Label, Model, Rows, import};
+use squall_model::{Classes, Kind, Label, Model, Rows, Texts, import};
 
 /// Probabilities, scores and features may differ this much (relative above 1, absolute below).
 const TOLERANCE: f64 = 1e-9;
@@ -142,6 +142,9 @@ fn check(model: &Model, json: &Value, rows: Rows<'_>) -> Result<(), String> {
 
 /// The whole batch, its rows one by one, and 32-bit rows where the model was trained on such.
 fn check_all(model: &Model, json: &Value) -> Result<(), String> {
+    if json["x"][0].is_string() {
+        return check_texts(model, json);
+    }
     let x = matrix(&json["x"]);
     if model.n_features().is_some_and(|n| n != x.ncols()) {
         return Err(format!("it expects {:?} features, not {}", model.n_features(), x.ncols()));
@@ -155,14 +158,40 @@ fn check_all(model: &Model, json: &Value) -> Result<(), String> {
     let columns = x.t().as_standard_layout().into_owned();
     check(model, json, Rows::F64(columns.t())).map_err(|e| format!("column-major rows: {e}"))?;
     for (i, row) in x.outer_iter().enumerate() {
-        let mut one = json.clone();
-        for key in ["predict", "proba", "decision", "transform"] {
-            if let Some(all) = json.get(key) {
-                one[key] = Value::Array(vec![all[i].clone()]);
-            }
-        }
+        let one = only_row(json, i);
         let row = row.insert_axis(ndarray::Axis(0));
         check(model, &one, Rows::F64(row)).map_err(|e| format!("row {i} alone: {e}"))?;
+    }
+    Ok(())
+}
+
+/// A case of one of its rows.
+fn only_row(json: &Value, i: usize) -> Value {
+    let mut one = json.clone();
+    for key in ["predict", "proba", "decision", "transform"] {
+        if let Some(all) = json.get(key) {
+            one[key] = Value::Array(vec![all[i].clone()]);
+        }
+    }
+    one
+}
+
+fn check_texts(model: &Model, json: &Value) -> Result<(), String> {
+    let texts: Vec<&str> = json["x"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
+    let joined = texts.concat();
+    let ends = texts.iter().scan(0, |end, text| {
+        *end += text.len();
+        Some(*end)
+    });
+    let ends: Vec<usize> = ends.collect();
+    if !model.takes_texts() || model.n_features().is_some() {
+        return Err("it should take texts".into());
+    }
+    check(model, json, Rows::Texts(Texts::new(&joined, &ends).unwrap()))?;
+    for (i, text) in texts.iter().enumerate() {
+        let ends = [text.len()];
+        let rows = Rows::Texts(Texts::new(text, &ends).unwrap());
+        check(model, &only_row(json, i), rows).map_err(|e| format!("text {i} alone: {e}"))?;
     }
     Ok(())
 }

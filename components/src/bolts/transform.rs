@@ -30,7 +30,7 @@ impl BoltConfig for Config {
     const ABOUT: &'static str = "new features by a model that transforms (PCA, scaler): the fields passed on, then a vector";
     const KEYS: &'static [(&'static str, &'static str)] = &[
         ("model", "the model's name in the topology"),
-        ("features", "a vector field, or a list of numeric fields in the model's order"),
+        ("features", "a vector field, or a list of numeric fields in the model's order; a text field for a model of texts"),
         ("output", "name of the vector field that is emitted; `features` unless given"),
         ("pass", "input fields to pass on before it"),
     ];
@@ -65,7 +65,11 @@ impl Transform {
     fn rows(&mut self, batch: &Batch, rows: std::ops::Range<usize>, out: &mut Output<'_>) -> Result<()> {
         schemas::positions(batch, &self.config.pass, &mut self.positions)?;
         let width = self.model.n_features();
-        let matrix = match self.config.features.gather(batch, rows, width, &mut self.gathered)? {
+        let gathered = match self.model.takes_texts() {
+            true => self.config.features.gather_texts(batch, rows, &mut self.gathered)?,
+            false => self.config.features.gather(batch, rows, width, &mut self.gathered)?,
+        };
+        let matrix = match gathered {
             Some(matrix) => Some(self.model.transform(matrix).map_err(models::failed)?),
             None => None,
         };

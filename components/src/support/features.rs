@@ -5,11 +5,11 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 use serde::Deserialize;
 use squall_core::{Batch, Check, Error, FieldType, Result, ValueRef};
-use squall_model::{Model, Rows};
+use squall_model::{Model, Rows, Texts};
 
 use super::{at, schemas::number};
 
-/// Which fields hold the features: one vector field, or several numeric fields put together.
+/// Which fields hold the features: one vector field, or several numeric fields put together, or one text.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, expecting = "expected the name of a vector field or a list of names of numeric fields")]
 pub(crate) enum Features {
@@ -27,6 +27,9 @@ impl Features {
             }
             _ => Ok(Some(width)),
         };
+        if model.takes_texts() {
+            return self.check_text(check, name).map(|()| None);
+        }
         let mut found = model.n_features();
         match self {
             Features::Several(names) => {
@@ -57,6 +60,48 @@ impl Features {
             }
         }
         Ok(found)
+    }
+
+    /// A model of texts takes one field of them.
+    fn check_text(&self, check: &Check<'_>, name: &str) -> Result<()> {
+        let Features::One(field) = self else {
+            return Err(at("features", format!("model `{name}` takes a text: name one field, and not a list")));
+        };
+        match check.field(field, FieldType::Any).map_err(|e| at("features", e))? {
+            FieldType::Str | FieldType::Any => Ok(()),
+            other => Err(at("features", format!("model `{name}` takes a text, but field `{field}` is {other}"))),
+        }
+    }
+
+    /// The texts of these rows of a batch, for a model that takes texts. `gathered` as for [`gather`](Features::gather).
+    pub(crate) fn gather_texts<'b>(
+        &self,
+        batch: &Batch,
+        rows: Range<usize>,
+        gathered: &'b mut Gathered,
+    ) -> Result<Option<Rows<'b>>> {
+        let Gathered { good, bad, text, ends, .. } = gathered;
+        (good.clear(), bad.clear(), text.clear(), ends.clear());
+        let Features::One(name) = self else {
+            return Err(Error::internal("a list of fields for a model of texts"));
+        };
+        let column = batch.schema().index(name);
+        let column = column.ok_or_else(|| Error::internal(format!("no field `{name}` in ({})", batch.schema())))?;
+        for row in rows {
+            match batch.columns().get(row, column).unwrap_or(ValueRef::Nil) {
+                ValueRef::Str(value) => {
+                    text.push_str(value);
+                    ends.push(text.len());
+                    good.push(row);
+                }
+                other => bad.push((row, format!("field `{name}` is {}, not a text", other.type_name()))),
+            }
+        }
+        if ends.is_empty() {
+            return Ok(None);
+        }
+        let texts = Texts::new(text, ends).ok_or_else(|| Error::internal("texts that do not follow each other"))?;
+        Ok(Some(Rows::Texts(texts)))
     }
 
     /// The features of these rows of a batch as a matrix. A fixed-width vector field is viewed where it lies, without a copy,
@@ -117,6 +162,8 @@ pub(crate) struct Gathered {
     pub(crate) bad: Vec<(usize, String)>,
     f32s: Vec<f32>,
     f64s: Vec<f64>,
+    text: String,
+    ends: Vec<usize>,
 }
 
 impl Gathered {
@@ -224,7 +271,7 @@ mod tests {
         match rows {
             Some(Rows::F64(x)) => x.rows().into_iter().map(|r| r.to_vec()).collect(),
             Some(Rows::F32(x)) => x.rows().into_iter().map(|r| r.iter().map(|x| f64::from(*x)).collect()).collect(),
-            None => Vec::new(),
+            Some(Rows::Texts(_)) | None => Vec::new(),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::Error;
 pub(crate) enum Data {
     F64(Vec<f64>),
     I64(Vec<i64>),
+    U8(Vec<u8>),
 }
 
 #[derive(Debug)]
@@ -24,6 +25,7 @@ impl Tensor {
         match self.data {
             Data::F64(_) => "F64",
             Data::I64(_) => "I64",
+            Data::U8(_) => "U8",
         }
     }
 
@@ -31,6 +33,7 @@ impl Tensor {
         match &self.data {
             Data::F64(v) => bytemuck::cast_slice(v),
             Data::I64(v) => bytemuck::cast_slice(v),
+            Data::U8(v) => v,
         }
     }
 }
@@ -72,6 +75,10 @@ impl Builder {
 
     pub(crate) fn i64(&mut self, node: &mut Node, role: &str, data: Vec<i64>) -> Result<(), Error> {
         self.put(node, role, vec![data.len()], Data::I64(data))
+    }
+
+    pub(crate) fn u8(&mut self, node: &mut Node, role: &str, data: Vec<u8>) -> Result<(), Error> {
+        self.put(node, role, vec![data.len()], Data::U8(data))
     }
 
     fn put(&mut self, node: &mut Node, role: &str, shape: Vec<usize>, data: Data) -> Result<(), Error> {

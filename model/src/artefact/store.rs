@@ -78,6 +78,10 @@ impl Store {
         self.view(node, role, Dtype::I64)
     }
 
+    pub(crate) fn u8(&self, node: &Node, role: &str) -> Result<View<u8>, Error> {
+        self.view(node, role, Dtype::U8)
+    }
+
     fn view<T: Pod>(&self, node: &Node, role: &str, dtype: Dtype) -> Result<View<T>, Error> {
         let name = node.tensors.get(role).ok_or_else(|| node.broken(&format!("the array `{role}` is missing")))?;
         let place = self.places.get(name).ok_or_else(|| node.broken(&format!("tensor `{name}` is missing")))?;

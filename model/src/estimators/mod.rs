@@ -4,11 +4,13 @@
 //! view its arrays in an opened artefact (`load`), and the computation over a batch of rows.
 
 mod bayes;
+mod centroid;
 mod cluster;
 mod discriminant;
 mod linear;
 mod math;
 mod meta;
+mod mixture;
 mod mlp;
 mod neighbors;
 mod pca;
@@ -16,6 +18,7 @@ mod preprocess;
 mod regress;
 mod scorer;
 mod svm;
+pub(crate) mod text;
 pub(crate) mod trees;
 
 use ndarray::{Array2, ArrayView2};
@@ -25,7 +28,7 @@ pub(crate) use scorer::Scorer;
 
 use crate::artefact::{Builder, Node, Store};
 use crate::import::Obj;
-use crate::{Classes, Error, Kind};
+use crate::{Classes, Error, Kind, Texts};
 
 /// Views the arrays of a node in its store.
 type Load = fn(&Node, &Store) -> Result<Box<dyn Estimator>, Error>;
@@ -44,6 +47,7 @@ pub(crate) struct Family {
 const FAMILIES: &[Family] = &[
     bayes::DISCRETE,
     bayes::GAUSSIAN,
+    centroid::NEAREST,
     cluster::KMEANS,
     discriminant::LINEAR,
     discriminant::QUADRATIC,
@@ -57,15 +61,18 @@ const FAMILIES: &[Family] = &[
     meta::ONE_VERSUS_REST,
     meta::PIPELINE,
     meta::STACKING,
+    meta::TARGETS,
     meta::UNION,
     meta::VOTING,
     meta::SEARCH,
+    mixture::GAUSSIAN,
     mlp::CLASSIFIER,
     mlp::REGRESSOR,
     neighbors::CLASSIFIER,
     neighbors::REGRESSOR,
     pca::FAMILY,
     preprocess::BINARIZER,
+    preprocess::BINS,
     preprocess::FUNCTION,
     preprocess::IMPUTER,
     preprocess::MAX_ABS,
@@ -75,6 +82,7 @@ const FAMILIES: &[Family] = &[
     preprocess::ORDINAL,
     preprocess::POLYNOMIAL,
     preprocess::POWER,
+    preprocess::QUANTILE,
     preprocess::ROBUST,
     preprocess::SELECTOR,
     preprocess::STANDARD,
@@ -82,6 +90,8 @@ const FAMILIES: &[Family] = &[
     svm::CLASSIFIER,
     svm::ONE_CLASS,
     svm::REGRESSOR,
+    text::TFIDF,
+    text::VECTORIZER,
     trees::ENSEMBLE,
     trees::FOREST_CLASSIFIER,
     trees::FOREST_REGRESSOR,
@@ -126,6 +136,16 @@ pub(crate) trait Estimator: Send + Sync {
         None
     }
 
+    /// Whether it takes texts: then `read` makes the rows that the other methods take.
+    fn reads_text(&self) -> bool {
+        false
+    }
+
+    /// A row of numbers for each text.
+    fn read(&self, _texts: Texts<'_>) -> Result<Array2<f64>, Error> {
+        unannounced()
+    }
+
     /// Appends a class index per row.
     fn indices(&self, _x: ArrayView2<'_, f64>, _out: &mut Vec<u32>) -> Result<(), Error> {
         unannounced()
@@ -167,6 +187,11 @@ pub(crate) fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Er
         let mut node = (family.import)(object, builder)?;
         let names = object.some("feature_names_in_").and_then(|v| v.strings());
         node.feature_names = node.feature_names.or(names);
+        let whole = text::reads_text(&node);
+        if !whole && node.children.iter().any(|c| text::reads_text(&c.node)) {
+            let what = "a part of it takes texts, and it does not: put the vectorizer first in a Pipeline around it";
+            return Err(Error::unsupported(object.class(), what));
+        }
         Ok(node)
     })
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ndarray::{Array2, ArrayView2};
 
 use super::{Estimator, Outline};
-use crate::{Classes, Error};
+use crate::{Classes, Error, Texts};
 
 pub(crate) struct Scorer {
     class: String,
@@ -30,6 +30,14 @@ impl Scorer {
 
     pub(crate) fn classes(&self) -> Option<&Classes> {
         self.estimator.classes()
+    }
+
+    pub(crate) fn reads_text(&self) -> bool {
+        self.estimator.reads_text()
+    }
+
+    pub(crate) fn read(&self, texts: Texts<'_>) -> Result<Array2<f64>, Error> {
+        self.estimator.read(texts)
     }
 
     pub(crate) fn indices(&self, x: ArrayView2<'_, f64>, out: &mut Vec<u32>) -> Result<(), Error> {

@@ -4,12 +4,18 @@ use std::fs::File;
 use std::io::{Read, Take};
 use std::path::Path;
 
+use bzip2::read::MultiBzDecoder;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use lz4_flex::frame::FrameDecoder;
+use lzma_rust2::{LzmaReader, XzReader};
 
 use crate::Error;
 
 /// The most an unpacked file may hold; a small packed one can claim anything.
 const MAX_UNPACKED: u64 = 4 << 30;
+
+/// The most an lzma dictionary may take: what the strongest preset needs, and some more. The header asks for it.
+const MAX_DICTIONARY_KB: u32 = 128 << 10;
 
 /// Bytes between two calls of `progress`.
 const STEP: usize = 1 << 22;
@@ -51,11 +57,16 @@ pub(crate) fn unpack(bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
         [a @ 0x78, b, ..] if (u16::from(*a) << 8 | u16::from(*b)).is_multiple_of(31) => {
             drain(ZlibDecoder::new(&*bytes).take(MAX_UNPACKED + 1), "zlib")
         }
-        [b'B', b'Z', b'h', ..] => Err(packed("bzip2")),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Err(packed("xz")),
-        [0x5d, 0, 0, ..] => Err(packed("lzma")),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => drain(MultiBzDecoder::new(&*bytes).take(MAX_UNPACKED + 1), "bzip2"),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
+            drain(XzReader::new_mem_limit(&*bytes, true, MAX_DICTIONARY_KB).take(MAX_UNPACKED + 1), "xz")
+        }
+        [0x5d, 0, 0, ..] => match LzmaReader::new_mem_limit(&*bytes, MAX_DICTIONARY_KB, None) {
+            Ok(reader) => drain(reader.take(MAX_UNPACKED + 1), "lzma"),
+            Err(e) => Err(Error::damaged(0, format!("its lzma compression is broken ({e})"))),
+        },
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Err(packed("zstd")),
-        [0x04, 0x22, 0x4d, 0x18, ..] => Err(packed("lz4")),
+        [0x04, 0x22, 0x4d, 0x18, ..] => drain(FrameDecoder::new(&*bytes).take(MAX_UNPACKED + 1), "lz4"),
         _ => Ok(bytes),
     }
 }

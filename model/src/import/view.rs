@@ -35,6 +35,13 @@ impl<'h> Obj<'h> {
         self.class.rsplit('.').next().unwrap_or(self.class)
     }
 
+    /// The scikit-learn it was pickled with, where it says so (since 0.18): 1.1 of "1.1.3".
+    pub(crate) fn version(&self) -> Option<(u32, u32)> {
+        let version = self.some("_sklearn_version")?.text()?;
+        let mut parts = version.split('.').map(|p| p.parse().ok());
+        Some((parts.next()??, parts.next()??))
+    }
+
     /// An attribute, `None` included.
     pub(crate) fn get(&self, attribute: &str) -> Option<Val<'h>> {
         let heap = self.heap;
@@ -208,6 +215,8 @@ impl<'h> Val<'h> {
                 Elements::Raw(_) => return None,
             },
             Value::Object(object) if !object.list.is_empty() => &object.list,
+            Value::Set(ids) => ids,
+            Value::Object(object) if &*object.class == "builtins.frozenset" => self.heap.sequence(*object.args.first()?)?,
             _ => self.heap.sequence(self.id)?,
         };
         Some(ids.iter().map(|id| Val::new(self.heap, *id)).collect())
@@ -215,6 +224,16 @@ impl<'h> Val<'h> {
 
     pub(crate) fn entry(&self, key: &str) -> Option<Val<'h>> {
         self.heap.entry(self.id, key).map(|id| Val::new(self.heap, id))
+    }
+
+    /// The pairs of a dict; of those with one key, Python keeps the last.
+    pub(crate) fn pairs(&self) -> Option<Vec<(Val<'h>, Val<'h>)>> {
+        let items = match self.heap.get(self.id) {
+            Value::Dict(items) => items,
+            Value::Object(object) if !object.items.is_empty() => &object.items,
+            _ => return None,
+        };
+        Some(items.iter().map(|(k, v)| (Val::new(self.heap, *k), Val::new(self.heap, *v))).collect())
     }
 
     pub(crate) fn array(&self) -> Option<&'h Array<'h>> {

@@ -37,6 +37,7 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
             "file": args.file,
             "kind": model.kind(),
             "features": model.n_features(),
+            "takes": if model.takes_texts() { "texts" } else { "numbers" },
             "outputs": model.n_outputs(),
             "classes": classes,
             "feature_names": model.feature_names(),
@@ -47,7 +48,11 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
             "tree": model.describe(),
         }));
     }
-    let features = model.n_features().map_or("any number".to_owned(), |n| n.to_string());
+    let features = match (model.n_features(), model.takes_texts()) {
+        (_, true) => "texts".to_owned(),
+        (Some(n), _) => n.to_string(),
+        (None, _) => "any number".to_owned(),
+    };
     show.line(&format!("kind      {}", model.kind()))?;
     show.line(&format!("features  {features}"))?;
     show.line(&format!("outputs   {}", model.n_outputs()))?;

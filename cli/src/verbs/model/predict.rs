@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use ndarray::{ArrayView2, Axis};
 use serde_json::{Value, json};
-use squall_model::{Kind, Label, Model, Rows};
+use squall_model::{Kind, Label, Model, Rows, Texts};
 
 use super::open;
 use super::rows::RowReader;
@@ -19,12 +19,13 @@ const BATCH: usize = 256;
 
 /// Scores the rows of a CSV file: label and probabilities of a classifier, else what the model gives.
 ///
-/// The file holds one row of numbers a line, with or without a header; `-` is stdin. The result is CSV, or with
-/// --json one JSON object a line.
+/// The file holds one row of numbers a line, with or without a header, or for a model of texts one text a line;
+/// `-` is stdin. The result is CSV, or with --json one JSON object a line.
 ///
 /// Examples:
 ///   squall model predict iris.pkl flowers.csv
 ///   squall model predict iris.safetensors - --json < flowers.csv
+///   squall model predict spam.pkl messages.txt
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -51,13 +52,25 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     if !show.json {
         writeln!(out, "{}", names.join(",")).map_err(written)?;
     }
-    let mut values = Vec::new();
-    while let Some(width) = rows.batch(BATCH, &mut values)? {
-        let batch = ArrayView2::from_shape((values.len() / width, width), &values)
-            .map_err(|e| Failure::Failed(format!("rows of one width do not fit together: {e}")))?;
-        for row in score(&model, batch)? {
+    let mut write = |scored: Vec<Vec<Value>>| -> Outcome {
+        for row in scored {
             let line = if show.json { object(&names, row) } else { csv(&row) };
             writeln!(out, "{line}").map_err(written)?;
+        }
+        Ok(())
+    };
+    if model.takes_texts() {
+        let (mut text, mut ends) = (String::new(), Vec::new());
+        while rows.texts(BATCH, &mut text, &mut ends)? {
+            let texts = Texts::new(&text, &ends).ok_or_else(|| Failure::Failed("lines do not fit together".into()))?;
+            write(score(&model, Rows::Texts(texts))?)?;
+        }
+    } else {
+        let mut values = Vec::new();
+        while let Some(width) = rows.batch(BATCH, &mut values)? {
+            let batch = ArrayView2::from_shape((values.len() / width, width), &values)
+                .map_err(|e| Failure::Failed(format!("rows of one width do not fit together: {e}")))?;
+            write(score(&model, Rows::from(batch))?)?;
         }
     }
     out.flush().map_err(written)
@@ -80,9 +93,8 @@ fn columns(model: &Model) -> Vec<String> {
 }
 
 /// What the model says of each row, as [`columns`] names it.
-fn score(model: &Model, batch: ArrayView2<'_, f64>) -> Outcome<Vec<Vec<Value>>> {
-    let rows = Rows::from(batch);
-    let mut result = vec![Vec::new(); batch.nrows()];
+fn score(model: &Model, rows: Rows<'_>) -> Outcome<Vec<Vec<Value>>> {
+    let mut result = vec![Vec::new(); rows.nrows()];
     if let Some(classes) = model.classes() {
         let mut indices = Vec::new();
         model.predict_indices(rows, &mut indices)?;
@@ -103,7 +115,7 @@ fn score(model: &Model, batch: ArrayView2<'_, f64>) -> Outcome<Vec<Vec<Value>>> 
     } else {
         let mut values = Vec::new();
         model.predict_values(rows, &mut values)?;
-        let width = values.len() / batch.nrows().max(1);
+        let width = values.len() / rows.nrows().max(1);
         for (row, values) in result.iter_mut().zip(values.chunks(width.max(1))) {
             row.extend(values.iter().map(|v| json!(v)));
         }

@@ -1,4 +1,4 @@
-//! Rows of numbers from a CSV file or stdin.
+//! Rows of numbers, or texts line by line, from a file or stdin.
 
 use std::io::BufRead;
 
@@ -43,6 +43,20 @@ impl<R: BufRead> RowReader<R> {
         Ok(self.width.filter(|_| taken > 0))
     }
 
+    /// Fills `text` with up to `rows` lines, without what ends them, and `ends` with where each ends; false at the end.
+    pub(super) fn texts(&mut self, rows: usize, text: &mut String, ends: &mut Vec<usize>) -> Outcome<bool> {
+        (text.clear(), ends.clear());
+        while ends.len() < rows {
+            let read = self.input.read_line(text);
+            if read.map_err(|e| Failure::Outside(format!("cannot read `{}`: {e}", self.name)))? == 0 {
+                break;
+            }
+            text.truncate(text.trim_end_matches(['\r', '\n']).len());
+            ends.push(text.len());
+        }
+        Ok(!ends.is_empty())
+    }
+
     fn row(&mut self, row: &str, values: &mut Vec<f64>) -> Outcome {
         let before = values.len();
         for (i, cell) in row.split(',').enumerate() {
@@ -79,6 +93,17 @@ mod tests {
     fn a_header_and_empty_lines_are_skipped() {
         assert_eq!(read("a,b\n1, 2\n\n3,4e1\n").unwrap(), (Some(2), vec![1.0, 2.0, 3.0, 40.0]));
         assert_eq!(read("").unwrap(), (None, vec![]));
+    }
+
+    #[test]
+    fn texts_are_lines_without_their_ends() {
+        let mut reader = RowReader::new("one\r\n\ntwo words\n".as_bytes(), "x.txt".into());
+        let (mut text, mut ends) = (String::new(), Vec::new());
+        assert!(reader.texts(2, &mut text, &mut ends).unwrap());
+        assert_eq!((&*text, &*ends), ("one", &[3, 3][..]));
+        assert!(reader.texts(2, &mut text, &mut ends).unwrap());
+        assert_eq!((&*text, &*ends), ("two words", &[9][..]));
+        assert!(!reader.texts(2, &mut text, &mut ends).unwrap());
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl BoltConfig for Config {
     const ABOUT: &'static str = "scores every tuple with a model: the fields passed on, then what `emit` lists";
     const KEYS: &'static [(&'static str, &'static str)] = &[
         ("model", "the model's name in the topology"),
-        ("features", "a vector field, or a list of numeric fields in the model's order"),
+        ("features", "a vector field, or a list of numeric fields in the model's order; a text field for a model of texts"),
         (
             "emit",
             "a list of label, proba, decision, scores (proba, or decision where there is none), confidence, index, value; \
@@ -154,7 +154,10 @@ impl Classifier {
     /// Scores these rows of a batch at once.
     fn rows(&mut self, batch: &Batch, rows: Range<usize>, out: &mut Output<'_>) -> Result<()> {
         schemas::positions(batch, &self.config.pass, &mut self.positions)?;
-        let x = self.config.features.gather(batch, rows, self.model.n_features(), &mut self.gathered)?;
+        let x = match self.model.takes_texts() {
+            true => self.config.features.gather_texts(batch, rows, &mut self.gathered)?,
+            false => self.config.features.gather(batch, rows, self.model.n_features(), &mut self.gathered)?,
+        };
         if let Some(x) = x {
             self.scores.compute(&self.model, &self.what, x).map_err(models::failed)?;
         }

@@ -6,7 +6,7 @@ use ndarray::Array2;
 use serde::Deserialize;
 use squall_core::suggest::did_you_mean;
 use squall_core::{FieldType, Result};
-use squall_model::{Classes, Model, Rows};
+use squall_model::{Classes, Model, Rows, Texts};
 
 use crate::support::at;
 
@@ -86,10 +86,12 @@ impl What {
 }
 
 /// How many numbers the decision function has. One for two classes, one for each class or one for each pair of them
-/// otherwise: a row of zeros tells.
+/// otherwise: a row of zeros or an empty text tells.
 fn decision_width(model: &Model, features: Option<usize>) -> Option<u32> {
-    let zeros = Array2::<f64>::zeros((1, features?));
-    let scores = model.decision_function(Rows::F64(zeros.view())).ok()?;
+    let scores = match model.takes_texts() {
+        true => model.decision_function(Rows::Texts(Texts::new("", &[0])?)).ok()?,
+        false => model.decision_function(Rows::F64(Array2::zeros((1, features?)).view())).ok()?,
+    };
     u32::try_from(scores.ncols()).ok()
 }
 

@@ -137,3 +137,28 @@ fn what_the_model_does_not_have_is_told_before_anything_runs() {
     let message = error(serde_json::json!({"emit": []}));
     assert!(message.starts_with("config.emit: "), "{message}");
 }
+
+#[test]
+fn texts_are_classified_by_a_pipeline_with_a_vectorizer() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/fixtures/cases/text-bayes.pkl");
+    let artefact = dir.path().join("spam.safetensors");
+    squall_model::import(&source, &artefact, &mut |_, _| {}).unwrap();
+    let bolt = |kind, features: serde_json::Value| {
+        let input = Schema::new([("message", kind)]);
+        let config = serde_json::json!({"model": "spam", "features": features, "emit": ["label", "proba"]});
+        Harness::default().input(input).model("spam", artefact.clone()).bolt_config::<Config>(config)
+    };
+    let mut spam = bolt(FieldType::Any, "message".into()).unwrap();
+    assert_eq!(spam.context().outputs[0].fields.to_string(), "label: str, proba: f64[2]");
+    spam.feed([("win a cash prize",), ("lunch tomorrow",)]).unwrap();
+    let labels: Vec<String> = spam.emitted().iter().map(|e| e.values[0].to_string()).collect();
+    assert_eq!(labels, ["spam", "ham"]);
+    spam.feed([(7,)]).unwrap();
+    assert_eq!(spam.failed(), [(2, "field `message` is int, not a text".to_owned())]);
+
+    let error = bolt(FieldType::Int, "message".into()).err().unwrap().to_string();
+    assert!(error.contains("model `spam` takes a text, but field `message` is int"), "{error}");
+    let error = bolt(FieldType::Str, serde_json::json!(["message"])).err().unwrap().to_string();
+    assert!(error.contains("name one field"), "{error}");
+}

@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2, s};
 use super::super::{Estimator, Family, Methods, Outline, Scorer, identity, n_features};
 use crate::artefact::{Builder, Child, Node, Store};
 use crate::import::{Obj, Val};
-use crate::{Error, Kind};
+use crate::{Error, Kind, Texts};
 
 pub(crate) const COLUMNS: Family = Family { op: "columns", classes: &["ColumnTransformer"], import: import_columns, load };
 
@@ -135,15 +135,26 @@ fn chosen(object: &Obj<'_>, name: &str, columns: &Val<'_>, width: usize) -> Opti
 }
 
 fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
-    let mut parts = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
     let mut n_features = node.n_features;
     for (i, child) in node.children.iter().enumerate() {
         let transformer = super::super::load(&child.node, store)?;
         let columns = super::load_columns(node, store, &format!("columns.{i}"))?;
         let outline = *transformer.outline();
-        let given = columns.as_ref().map(Vec::len).or(n_features);
+        let given = if transformer.reads_text() { None } else { columns.as_ref().map(Vec::len).or(n_features) };
         if !outline.methods.transform || matches!((given, outline.n_features), (Some(a), Some(b)) if a != b) {
             return Err(node.broken("a member does not transform what it is given"));
+        }
+        if transformer.reads_text() {
+            // Each takes the texts, and then the columns it has made of them.
+            let from = parts.iter().map(Part::reads).sum();
+            parts.push(Part {
+                columns: Some((from..from + outline.n_features.unwrap_or(0)).collect()),
+                weight: node.f64(&format!("weight.{i}"))?,
+                width: outline.n_outputs,
+                transformer,
+            });
+            continue;
         }
         if columns.is_none() {
             n_features = n_features.or(outline.n_features);
@@ -152,6 +163,13 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
         let width = if outline.n_features.is_none() && outline.n_outputs == 0 { given } else { Some(outline.n_outputs) };
         let width = width.ok_or_else(|| node.broken("the width of a member is unknown"))?;
         parts.push(Part { columns, weight: node.f64(&format!("weight.{i}"))?, width, transformer });
+    }
+    let texts = parts.iter().filter(|p| p.transformer.reads_text()).count();
+    if texts > 0 && (texts < parts.len() || node.op == COLUMNS.op) {
+        return Err(node.broken("some of its members take texts, and others numbers"));
+    }
+    if texts > 0 {
+        n_features = Some(parts.iter().map(Part::reads).sum());
     }
     Ok(Box::new(SideBySide { n_features, parts }))
 }
@@ -165,6 +183,20 @@ impl Estimator for SideBySide {
             methods: Methods { transform: true, ..Methods::default() },
             takes_nan: true,
         }
+    }
+
+    fn reads_text(&self) -> bool {
+        self.parts.first().is_some_and(|p| p.transformer.reads_text())
+    }
+
+    fn read(&self, texts: Texts<'_>) -> Result<Array2<f64>, Error> {
+        let mut out = Array2::zeros((texts.len(), self.n_features.unwrap_or(0)));
+        let mut at = 0;
+        for part in &self.parts {
+            out.slice_mut(s![.., at..at + part.reads()]).assign(&part.transformer.read(texts)?);
+            at += part.reads();
+        }
+        Ok(out)
     }
 
     fn transform(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
@@ -188,6 +220,11 @@ impl Estimator for SideBySide {
 }
 
 impl Part {
+    /// Columns that it makes of texts.
+    fn reads(&self) -> usize {
+        self.columns.as_ref().map_or(0, Vec::len)
+    }
+
     /// Columns in errors are those of the rows that came in.
     fn translate(&self, error: Error) -> Error {
         let outer = |c: usize| self.columns.as_ref().and_then(|cs| cs.get(c)).copied().unwrap_or(c);

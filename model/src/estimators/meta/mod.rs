@@ -6,6 +6,7 @@ mod columns;
 mod pairs;
 mod pipeline;
 mod stack;
+mod targets;
 mod vote;
 
 pub(crate) use adaboost::{ADA_CLASSIFIER, ADA_REGRESSOR};
@@ -14,6 +15,7 @@ pub(crate) use columns::{COLUMNS, UNION};
 pub(crate) use pairs::{ONE_VERSUS_ONE, ONE_VERSUS_REST};
 pub(crate) use pipeline::{PIPELINE, SEARCH};
 pub(crate) use stack::STACKING;
+pub(crate) use targets::TARGETS;
 pub(crate) use vote::{BAGGING, VOTING};
 
 use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};

@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2, CowArray, Ix2};
 use super::super::{Estimator, Family, Methods, Outline, Scorer};
 use crate::artefact::{Builder, Child, Node, Store};
 use crate::import::Obj;
-use crate::{Classes, Error};
+use crate::{Classes, Error, Texts};
 
 pub(crate) const PIPELINE: Family =
     Family { op: "pipeline", classes: &["Pipeline"], import: import_pipeline, load: load_pipeline };
@@ -99,6 +99,14 @@ impl Estimator for Pipeline {
 
     fn classes(&self) -> Option<&Classes> {
         self.last.classes()
+    }
+
+    fn reads_text(&self) -> bool {
+        self.transformers.first().unwrap_or(&self.last).reads_text()
+    }
+
+    fn read(&self, texts: Texts<'_>) -> Result<Array2<f64>, Error> {
+        self.transformers.first().unwrap_or(&self.last).read(texts)
     }
 
     fn indices(&self, x: ArrayView2<'_, f64>, out: &mut Vec<u32>) -> Result<(), Error> {

@@ -70,15 +70,7 @@ fn import(op: &str, object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Err
 fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     let broken = || node.broken("its categories do not add up");
     let categories = store.f64(node, "categories")?;
-    let mut starts = vec![0usize];
-    for count in store.i64(node, "counts")?.slice() {
-        let last = starts.last().copied().unwrap_or(0);
-        let next = usize::try_from(*count).ok().and_then(|c| last.checked_add(c));
-        starts.push(next.filter(|n| *n <= categories.len()).ok_or_else(broken)?);
-    }
-    if starts.last() != Some(&categories.len()) {
-        return Err(broken());
-    }
+    let starts = super::starts(store.i64(node, "counts")?.slice(), categories.len()).ok_or_else(broken)?;
     let one_hot = node.op == ONE_HOT.op;
     let unknown = match (node.text("unknown")?, one_hot) {
         ("error", _) => Unknown::Refuse,

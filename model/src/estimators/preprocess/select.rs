@@ -9,7 +9,15 @@ use crate::import::Obj;
 
 pub(crate) const SELECTOR: Family = Family {
     op: "selector",
-    classes: &["RFE", "RFECV", "SelectKBest", "SelectPercentile", "SequentialFeatureSelector", "VarianceThreshold"],
+    classes: &[
+        "RFE",
+        "RFECV",
+        "SelectFromModel",
+        "SelectKBest",
+        "SelectPercentile",
+        "SequentialFeatureSelector",
+        "VarianceThreshold",
+    ],
     import,
     load,
 };
@@ -35,6 +43,7 @@ fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
             order.iter().rev().take(object.size("k")?).for_each(|i| chosen[*i] = true);
             chosen
         }
+        "SelectFromModel" => super::importance::chosen(object)?,
         "SelectPercentile" => percentile(&scores(object)?, object.float("percentile")?),
         _ => object.ints("support_")?.iter().map(|v| *v != 0).collect(),
     };

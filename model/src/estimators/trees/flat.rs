@@ -1,18 +1,21 @@
 //! All nodes of all trees in one array of 16 bytes each, and the walk through them.
 //!
 //! A node is two words. The first is the threshold's bits. The second holds, from the top: whether a
-//! missing value goes left (1 bit), the feature (31 bits, all ones for a leaf), and an index (32 bits): for
-//! a split the left child, whose right sibling is the next node, so that a step needs no branch; for a
-//! leaf the row of its values. Children come after their parents, which bounds every walk.
+//! missing value goes left (1 bit), whether it splits by category (1 bit; the first word is then a key of
+//! `categories.rs`), the feature (30 bits), and an index (32 bits): for a split the left child, whose
+//! right sibling is the next node, so that a step needs no branch; for a leaf, which has all ones before it, the
+//! row of its values. Children come after their parents, which bounds every walk.
 
 use std::collections::VecDeque;
 
 use ndarray::{Array2, ArrayView2};
 
+use super::categories::{self, Side};
 use crate::Error;
 use crate::artefact::{Builder, Node, Store, View};
 
 const LEAF: u64 = 0x7fff_ffff;
+const CATEGORIES: u64 = 0x4000_0000;
 
 /// A node of a tree as other programs keep them.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +24,14 @@ pub(crate) enum Step {
         feature: usize,
         /// Values up to and including it go left.
         threshold: f64,
+        left: usize,
+        right: usize,
+        missing_left: bool,
+    },
+    /// A split by category; its key comes from [`FlatBuilder::categories`].
+    Categories {
+        feature: usize,
+        key: u64,
         left: usize,
         right: usize,
         missing_left: bool,
@@ -34,6 +45,7 @@ pub(crate) struct FlatBuilder {
     nodes: Vec<i64>,
     roots: Vec<i64>,
     leaves: Vec<f64>,
+    categories: Vec<i64>,
     /// Values per leaf.
     width: usize,
 }
@@ -45,6 +57,11 @@ impl FlatBuilder {
 
     pub(crate) fn width(&self) -> usize {
         self.width
+    }
+
+    /// Keeps the sides of categories 0, 1, 2 … for a split to refer to.
+    pub(crate) fn categories(&mut self, sides: &[Side], others_left: bool) -> Result<u64, String> {
+        categories::add(&mut self.categories, sides, others_left)
     }
 
     /// Adds a tree of `count` nodes whose root is 0. `leaf` appends the values of a leaf.
@@ -71,30 +88,41 @@ impl FlatBuilder {
                 Some(_) => return Err("a node of a tree has two parents".into()),
                 None => return Err("a tree refers to a node it does not have".into()),
             }
-            let (threshold, high, low) = match step(from) {
+            let mut split = |feature: usize, flag: u64, missing_left: bool, left: usize, right: usize| {
+                if feature as u64 >= CATEGORIES {
+                    return Err("a node compares a feature that cannot be".to_owned());
+                }
+                let child = self.nodes.len() / 2;
+                self.nodes.extend_from_slice(&[0; 4]);
+                waiting.push_back((left, child));
+                waiting.push_back((right, child + 1));
+                Ok((u64::from(missing_left) << 31 | flag | feature as u64, child))
+            };
+            let (first, high, low) = match step(from) {
                 Step::Leaf => {
                     let row = self.leaves.len() / self.width.max(1);
                     leaf(from, &mut self.leaves);
                     if self.leaves.len() != (row + 1) * self.width {
                         return Err("a leaf has too many or too few values".into());
                     }
-                    (0.0, LEAF, row)
+                    (0, LEAF, row)
                 }
                 Step::Split { feature, threshold, left, right, missing_left } => {
-                    if feature as u64 >= LEAF || threshold.is_nan() {
+                    if threshold.is_nan() {
                         return Err("a node compares with nothing".into());
                     }
-                    let child = self.nodes.len() / 2;
-                    self.nodes.extend_from_slice(&[0; 4]);
-                    waiting.push_back((left, child));
-                    waiting.push_back((right, child + 1));
-                    (threshold, u64::from(missing_left) << 31 | feature as u64, child)
+                    let (high, child) = split(feature, 0, missing_left, left, right)?;
+                    (threshold.to_bits(), high, child)
+                }
+                Step::Categories { feature, key, left, right, missing_left } => {
+                    let (high, child) = split(feature, CATEGORIES, missing_left, left, right)?;
+                    (key, high, child)
                 }
             };
             if low > u32::MAX as usize {
                 return Err("the trees have more than 4 billion nodes".into());
             }
-            self.nodes[2 * to] = threshold.to_bits() as i64;
+            self.nodes[2 * to] = first as i64;
             self.nodes[2 * to + 1] = (high << 32 | low as u64) as i64;
         }
         Ok(())
@@ -106,6 +134,9 @@ impl FlatBuilder {
         node.set("trees", self.roots.len());
         builder.i64(node, "nodes", self.nodes)?;
         builder.i64(node, "roots", self.roots)?;
+        if !self.categories.is_empty() {
+            builder.i64(node, "categories", self.categories)?;
+        }
         builder.vec(node, "leaves", self.leaves)
     }
 }
@@ -115,6 +146,8 @@ pub(crate) struct Flat {
     nodes: View<i64>,
     roots: View<i64>,
     leaves: View<f64>,
+    /// Only where there are splits by category.
+    categories: Option<View<i64>>,
     width: usize,
 }
 
@@ -127,6 +160,10 @@ impl Flat {
             nodes: store.i64(node, "nodes")?,
             roots: store.i64(node, "roots")?,
             leaves: store.f64(node, "leaves")?,
+            categories: match node.tensors.contains_key("categories") {
+                true => Some(store.i64(node, "categories")?),
+                false => None,
+            },
             width: node.usize("leaf_width")?,
         };
         match flat.check(n_features) {
@@ -142,11 +179,19 @@ impl Flat {
             return Err("its trees have half a node or leaf");
         }
         let leaves = self.leaves.len() / self.width;
+        let categories = self.categories.as_ref().map(View::slice);
         for (i, node) in nodes.iter().enumerate() {
             let (feature, low) = decode(node[1]);
+            let by_category = feature & CATEGORIES as usize != 0;
+            let known = |key: i64| categories.is_some_and(|words| categories::fits(words, key as u64));
             let fits = match feature == LEAF as usize {
                 true => low < leaves,
-                false => feature < n_features && low > i && low + 1 < nodes.len(),
+                false => {
+                    feature & !(CATEGORIES as usize) < n_features
+                        && low > i
+                        && low + 1 < nodes.len()
+                        && (!by_category || known(node[0]))
+                }
             };
             if !fits {
                 return Err("a node of its trees points outside");
@@ -194,7 +239,10 @@ impl Flat {
             for (t, root) in self.roots.slice().iter().enumerate() {
                 let first = t % groups.max(1) * self.width;
                 for (row, out) in x.chunks_exact(features).zip(out.chunks_exact_mut(columns)) {
-                    let leaf = walk(nodes, *root as usize, row);
+                    let leaf = match &self.categories {
+                        None => walk(nodes, *root as usize, row),
+                        Some(words) => walk_categories(nodes, words.slice(), *root as usize, row),
+                    };
                     let values = &leaves[leaf * self.width..(leaf + 1) * self.width];
                     for (out, value) in out[first..].iter_mut().zip(values) {
                         *out += value;
@@ -222,6 +270,26 @@ fn walk(nodes: &[[i64; 2]], root: usize, row: &[f64]) -> usize {
         }
         let value = row[feature];
         let right = if value.is_nan() { word >= 0 } else { value > f64::from_bits(threshold as u64) };
+        at = low + usize::from(right);
+    }
+}
+
+/// The same where some splits are by category.
+fn walk_categories(nodes: &[[i64; 2]], words: &[i64], root: usize, row: &[f64]) -> usize {
+    let mut at = root;
+    loop {
+        let [first, word] = nodes[at];
+        let (feature, low) = decode(word);
+        if feature == LEAF as usize {
+            return low;
+        }
+        let by_category = feature & CATEGORIES as usize != 0;
+        let value = row[feature & !(CATEGORIES as usize)];
+        let right = match (by_category, value.is_nan()) {
+            (true, _) => categories::right(words, first as u64, value, word < 0),
+            (false, true) => word >= 0,
+            (false, false) => value > f64::from_bits(first as u64),
+        };
         at = low + usize::from(right);
     }
 }

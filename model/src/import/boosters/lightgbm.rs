@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::artefact::{Builder, Node};
-use crate::estimators::trees::{FlatBuilder, Link, Step};
+use crate::estimators::trees::{FlatBuilder, Link, Side, Step};
 use crate::{Classes, Error, Kind};
 
 const CLASS: &str = "lightgbm.Booster";
@@ -110,9 +110,6 @@ fn push(section: &Section<'_>, flat: &mut FlatBuilder) -> Result<(), Error> {
     let right: Vec<i64> = list(section, "right_child", splits)?;
     let mut missing_left = Vec::with_capacity(splits);
     for (decision, threshold) in decision.iter().zip(&threshold) {
-        if decision & 1 != 0 {
-            return Err(Error::unsupported(CLASS, "it splits by categories; encode them before training"));
-        }
         let default_left = decision & 2 != 0;
         let zero_left = 0.0 <= *threshold;
         missing_left.push(match decision >> 2 & 3 {
@@ -125,18 +122,60 @@ fn push(section: &Section<'_>, flat: &mut FlatBuilder) -> Result<(), Error> {
             _ => default_left,
         });
     }
+    let keys = categories(section, &decision, &threshold, flat)?;
     // Leaves are numbered apart, as -1 - leaf; here they come after the splits.
     let child = |c: i64| if c < 0 { splits.saturating_add(!c as usize) } else { c as usize };
-    let step = |i: usize| match i < splits {
-        true => Step::Split {
+    let step = |i: usize| match (i < splits, keys.get(i).copied().flatten()) {
+        (true, None) => Step::Split {
             feature: feature[i],
             threshold: threshold[i],
             left: child(left[i]),
             right: child(right[i]),
             missing_left: missing_left[i],
         },
-        false => Step::Leaf,
+        // A missing category goes right, like all that are not in the set.
+        (true, Some(key)) => {
+            Step::Categories { feature: feature[i], key, left: child(left[i]), right: child(right[i]), missing_left: false }
+        }
+        (false, _) => Step::Leaf,
     };
     let leaf = |i: usize, out: &mut Vec<f64>| out.push(values[i - splits]);
     flat.push(splits + leaves, step, leaf).map_err(|what| Error::damaged(0, what))
+}
+
+/// The keys of the splits by category: such a split's threshold is the number of its set, and the bits of
+/// set `n` are the words from `cat_boundaries[n]` on of `cat_threshold`.
+fn categories(
+    section: &Section<'_>,
+    decision: &[u8],
+    threshold: &[f64],
+    flat: &mut FlatBuilder,
+) -> Result<Vec<Option<u64>>, Error> {
+    let sets: usize = section.get("num_cat").and_then(|n| n.trim().parse().ok()).unwrap_or(0);
+    if sets == 0 {
+        return match decision.iter().any(|d| d & 1 != 0) {
+            true => Err(missing("categories for a split")),
+            false => Ok(Vec::new()),
+        };
+    }
+    let bounds: Vec<usize> = list(section, "cat_boundaries", sets.saturating_add(1))?;
+    let words: Vec<u32> = list(section, "cat_threshold", bounds.last().copied().unwrap_or(0))?;
+    let mut out = Vec::with_capacity(decision.len());
+    for (decision, threshold) in decision.iter().zip(threshold) {
+        if decision & 1 == 0 {
+            out.push(None);
+            continue;
+        }
+        let set = *threshold as usize;
+        let ends = (bounds.get(set), bounds.get(set.saturating_add(1)));
+        let words = match ends {
+            (Some(start), Some(end)) => words.get(*start..*end),
+            _ => None,
+        };
+        let words = words.ok_or_else(|| missing("categories for a split"))?;
+        let side = |i: usize| if words[i / 32] >> (i % 32) & 1 == 1 { Side::Left } else { Side::Right };
+        let sides: Vec<Side> = (0..words.len() * 32).map(side).collect();
+        out.push(Some(flat.categories(&sides, false).map_err(|what| Error::damaged(0, what))?));
+    }
+    Ok(out)
 }

@@ -1,10 +1,12 @@
 //! XGBoost's own format, as JSON or universal binary JSON (`Booster.save_model`).
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::ubj;
 use crate::artefact::{Builder, Node};
-use crate::estimators::trees::{FlatBuilder, Link, Step};
+use crate::estimators::trees::{FlatBuilder, Link, Side, Step};
 use crate::{Classes, Error, Kind};
 
 const CLASS: &str = "xgboost.Booster";
@@ -168,16 +170,21 @@ fn push(tree: &Value, weight: f64, flat: &mut FlatBuilder) -> Result<(), Error> 
     if [right.len(), feature.len(), default_left.len(), conditions.len()].iter().any(|m| *m != n) {
         return Err(missing("columns of one length in a tree"));
     }
-    if ints(&tree["split_type"]).is_some_and(|types| types.iter().any(|t| *t != 0)) {
-        return Err(Error::unsupported(CLASS, "it splits by categories; encode them before training"));
-    }
+    let keys = categories(tree, flat)?;
     if count(&tree["tree_param"], "size_leaf_vector").is_ok_and(|n| n > 1) {
         return Err(Error::unsupported(CLASS, "its leaves hold several values"));
     }
     let at = |v: i64| usize::try_from(v).unwrap_or(usize::MAX);
-    let step = |i: usize| match left[i] {
-        -1 => Step::Leaf,
-        child => Step::Split {
+    let step = |i: usize| match (left[i], keys.get(&(i as i64))) {
+        (-1, _) => Step::Leaf,
+        (child, Some(key)) => Step::Categories {
+            feature: at(feature[i]),
+            key: *key,
+            left: at(child),
+            right: at(right[i]),
+            missing_left: default_left[i] != 0,
+        },
+        (child, None) => Step::Split {
             feature: at(feature[i]),
             // Less than this goes left: up to the next smaller 32-bit number, that is.
             threshold: f64::from((conditions[i] as f32).next_down()),
@@ -188,4 +195,33 @@ fn push(tree: &Value, weight: f64, flat: &mut FlatBuilder) -> Result<(), Error> 
     };
     let leaf = |i: usize, out: &mut Vec<f64>| out.push(f64::from(conditions[i] as f32) * weight);
     flat.push(n, step, leaf).map_err(|what| Error::damaged(0, what))
+}
+
+/// The keys of the splits by category, by node. What is listed goes right, all other categories left.
+fn categories(tree: &Value, flat: &mut FlatBuilder) -> Result<HashMap<i64, u64>, Error> {
+    let column = |key: &'static str| ints(&tree[key]).ok_or_else(|| missing(key));
+    let mut out = HashMap::new();
+    let types = ints(&tree["split_type"]).unwrap_or_default();
+    if types.iter().all(|t| *t == 0) {
+        return Ok(out);
+    }
+    let (nodes, starts) = (column("categories_nodes")?, column("categories_segments")?);
+    let (counts, listed) = (column("categories_sizes")?, column("categories")?);
+    for ((node, start), count) in nodes.iter().zip(&starts).zip(&counts) {
+        let range = usize::try_from(*start).ok().zip(usize::try_from(*count).ok());
+        let range = range.and_then(|(start, count)| listed.get(start..start.checked_add(count)?));
+        let range = range.ok_or_else(|| missing("categories for a split"))?;
+        let most = range.iter().copied().max().unwrap_or(0);
+        // As many as XGBoost itself can tell apart in 32-bit floats.
+        if range.iter().any(|c| *c < 0) || most >= 1 << 24 {
+            return Err(missing("sound categories for a split"));
+        }
+        let mut sides = vec![Side::Left; most as usize + 1];
+        range.iter().for_each(|c| sides[*c as usize] = Side::Right);
+        out.insert(*node, flat.categories(&sides, true).map_err(|what| Error::damaged(0, what))?);
+    }
+    if (0i64..).zip(&types).any(|(node, t)| *t != 0 && !out.contains_key(&node)) {
+        return Err(missing("categories for a split"));
+    }
+    Ok(out)
 }

@@ -1,0 +1,85 @@
+//! An estimator per target: `MultiOutputRegressor` and `MultiOutputClassifier`.
+//!
+//! The classes of several targets are no one list of labels, so they are given as values: the model has
+//! as many values a row as targets. Labels therefore have to be numbers.
+
+use ndarray::ArrayView2;
+
+use super::super::{Estimator, Family, Methods, Outline, Scorer};
+use crate::artefact::{Builder, Node, Store};
+use crate::import::Obj;
+use crate::{Classes, Error, Kind};
+
+pub(crate) const TARGETS: Family =
+    Family { op: "targets", classes: &["MultiOutputClassifier", "MultiOutputRegressor"], import, load };
+
+struct Targets {
+    members: Vec<Scorer>,
+    n_features: Option<usize>,
+    kind: Kind,
+}
+
+fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
+    let mut node = Node::new(TARGETS.op, object.class());
+    let classifier = object.name() == "MultiOutputClassifier";
+    node.set_kind(if classifier { Kind::Classifier } else { Kind::Regressor });
+    super::import_list(object, "estimators_", builder, &mut node)?;
+    if node.children.iter().any(|c| matches!(c.node.classes(), Some(Classes::Str(_)))) {
+        let what = "its labels are texts, and the classes of several targets are given as numbers; train it on numbers";
+        return Err(Error::unsupported(object.class(), what));
+    }
+    Ok(node)
+}
+
+fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
+    let members = super::children(node, store)?;
+    let n_features = super::common_features(node, &members)?;
+    let one = |m: &Scorer| m.outline().methods.predict && (m.classes().is_some() || m.outline().n_outputs == 1);
+    if !members.iter().all(one) || members.iter().any(|m| matches!(m.classes(), Some(Classes::Str(_)))) {
+        return Err(node.broken("a member gives something else than one number"));
+    }
+    Ok(Box::new(Targets { members, n_features, kind: node.kind()? }))
+}
+
+impl Estimator for Targets {
+    fn outline(&self) -> Outline {
+        Outline {
+            kind: self.kind,
+            n_features: self.n_features,
+            n_outputs: self.members.len(),
+            methods: Methods { predict: true, ..Methods::default() },
+            // Each member checks for itself.
+            takes_nan: true,
+        }
+    }
+
+    fn values(&self, x: ArrayView2<'_, f64>, out: &mut Vec<f64>) -> Result<(), Error> {
+        let (start, width) = (out.len(), self.members.len());
+        out.resize(start + x.nrows() * width, 0.0);
+        let (mut values, mut indices) = (Vec::new(), Vec::new());
+        for (target, member) in self.members.iter().enumerate() {
+            values.clear();
+            match member.classes() {
+                None => member.values(x, &mut values)?,
+                Some(classes) => {
+                    indices.clear();
+                    member.indices(x, &mut indices)?;
+                    values.extend(indices.iter().map(|i| number(classes, *i as usize)));
+                }
+            }
+            for (row, value) in out[start..].chunks_exact_mut(width).zip(&values) {
+                row[target] = *value;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn number(classes: &Classes, i: usize) -> f64 {
+    match classes {
+        Classes::Int(v) => v.get(i).map_or(f64::NAN, |v| *v as f64),
+        Classes::Float(v) => v.get(i).copied().unwrap_or(f64::NAN),
+        Classes::Bool(v) => v.get(i).map_or(f64::NAN, |v| f64::from(u8::from(*v))),
+        Classes::Str(_) => f64::NAN,
+    }
+}
