@@ -81,7 +81,10 @@ impl Features {
         gathered: &'b mut Gathered,
     ) -> Result<Option<Rows<'b>>> {
         let Gathered { good, bad, text, ends, .. } = gathered;
-        (good.clear(), bad.clear(), text.clear(), ends.clear());
+        good.clear();
+        bad.clear();
+        text.clear();
+        ends.clear();
         let Features::One(name) = self else {
             return Err(Error::internal("a list of fields for a model of texts"));
         };

@@ -45,7 +45,8 @@ impl<R: BufRead> RowReader<R> {
 
     /// Fills `text` with up to `rows` lines, without what ends them, and `ends` with where each ends; false at the end.
     pub(super) fn texts(&mut self, rows: usize, text: &mut String, ends: &mut Vec<usize>) -> Outcome<bool> {
-        (text.clear(), ends.clear());
+        text.clear();
+        ends.clear();
         while ends.len() < rows {
             let read = self.input.read_line(text);
             if read.map_err(|e| Failure::Outside(format!("cannot read `{}`: {e}", self.name)))? == 0 {
