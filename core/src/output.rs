@@ -76,6 +76,16 @@ pub trait Sink {
     /// ```
     fn fail(&mut self, edges: &[Edge], error: &Error);
 
+    /// A tuple with these edges cannot be done because another one of its batch broke the bolt; its trees fail, and it is to blame for
+    /// nothing.
+    ///
+    /// ```
+    /// fn f(sink: &mut dyn squall_core::Sink) { sink.fail_beside(&[], &"another row panicked".into()); }
+    /// ```
+    fn fail_beside(&mut self, edges: &[Edge], error: &Error) {
+        self.fail(edges, error);
+    }
+
     /// The trees of these edges start their message time-out anew.
     ///
     /// ```
@@ -331,6 +341,9 @@ impl<'a> Output<'a> {
             }
             match &result {
                 Ok(()) => self.sink.ack(batch.lineage().row(row)),
+                Err(error) if self.current.is_some_and(|at| at != row) => {
+                    self.sink.fail_beside(batch.lineage().row(row), error);
+                }
                 Err(error) => self.sink.fail(batch.lineage().row(row), error),
             }
         }

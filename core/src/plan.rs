@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,13 @@ pub struct Settings {
     /// After this long without progress a tracked tuple fails.
     #[serde(with = "duration_text")]
     pub message_timeout: Duration,
+    /// A tracked tuple that failed so often is let go: counted, written to `dead_letters`, and never replayed again. None: it is
+    /// replayed until it is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_failures: Option<u32>,
+    /// The file for tuples that are let go; relative to the topology's state directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letters: Option<PathBuf>,
     /// Whether trees are tracked; without it every tuple counts as done when it is emitted.
     pub acking: bool,
     /// Tuples that may wait for one task before those who feed it pause.
@@ -70,6 +78,8 @@ impl Default for Settings {
             workers: 1,
             max_spout_pending: 10_000,
             message_timeout: Duration::from_secs(30),
+            max_failures: None,
+            dead_letters: None,
             acking: true,
             queue_tuples: 8192,
             queue_bytes: 8 << 20,

@@ -25,6 +25,7 @@ pub(crate) fn faults(plan: &Plan) -> Vec<String> {
         ("message_timeout", settings.message_timeout.as_millis().min(u128::from(u64::MAX)) as u64),
         ("queue_tuples", u64::from(settings.queue_tuples)),
         ("queue_bytes", settings.queue_bytes),
+        ("max_failures", settings.max_failures.map_or(1, u64::from)),
     ];
     faults.extend(
         positive.iter().filter(|(_, n)| *n == 0).map(|(key, _)| format!("config: `{key}` is 0; it must be at least 1")),

@@ -51,6 +51,8 @@ impl Supervisor {
                 command
             }
         };
+        let since = wanted.orders.workers.iter().find(|w| w.index == key.1).map_or(0, |w| w.since);
+        self.fetch_positions(&key.0, key.1, since).await;
         let dir = self.layout.worker(key)?;
         let incarnation = incarnation(wanted.orders.epoch, count_start(&dir)?);
         let launch = Launch {

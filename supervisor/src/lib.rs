@@ -12,6 +12,7 @@ mod layout;
 mod machine;
 mod models;
 mod options;
+mod positions;
 mod process;
 mod roster;
 mod supervisor;

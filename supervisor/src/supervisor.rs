@@ -15,6 +15,7 @@ use crate::keeper::keep;
 use crate::layout::{Key, Layout};
 use crate::machine;
 use crate::options::Options;
+use crate::positions::Positions;
 use crate::roster::Roster;
 
 /// How long workers may take to stop when the supervisor itself ends.
@@ -27,6 +28,7 @@ pub(crate) struct Supervisor {
     pub(crate) layout: Layout,
     pub(crate) client: Client,
     pub(crate) blobs: Blobs,
+    pub(crate) positions: Positions,
     roster: Mutex<Roster>,
     /// Counts changes of what workers are told, or of which there are.
     changed: watch::Sender<u64>,
@@ -64,6 +66,7 @@ impl Supervisor {
             client,
             url,
             layout,
+            positions: Positions::default(),
             roster: Mutex::default(),
             changed: watch::Sender::new(0),
             urgent: Notify::new(),
@@ -104,7 +107,16 @@ impl Supervisor {
 
     pub(crate) fn heartbeat(&self) -> Heartbeat {
         let (workers, models, usage) = self.look(|r| (r.statuses(), r.models.clone(), r.usage.0));
-        Heartbeat { workers, models, usage, leaving: self.leaving.load(Ordering::Relaxed), ..self.self_portrait.clone() }
+        // After the workers: of one that has drained nimbus hears the last position no later.
+        let positions = self.new_positions();
+        Heartbeat {
+            workers,
+            models,
+            usage,
+            positions,
+            leaving: self.leaving.load(Ordering::Relaxed),
+            ..self.self_portrait.clone()
+        }
     }
 
     /// Each worker's share of the cores.

@@ -61,6 +61,10 @@ fn sent(supervisor: &Supervisor, heartbeat: &Heartbeat, again: bool) {
             r.send_all();
         }
     });
+    supervisor.positions.sent(&heartbeat.positions);
+    if again {
+        supervisor.positions.send_all();
+    }
 }
 
 /// Hears what nimbus wants, and has it done.

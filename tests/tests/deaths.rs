@@ -103,3 +103,38 @@ fn a_machine_dies_and_its_workers_move_to_another() {
     });
     cluster.wait("counted", "more trees are acked", |t| acked(t) > acked(&moved) + 500);
 }
+
+#[test]
+fn a_spout_that_moves_to_another_machine_goes_on_where_it_was() {
+    let (mut cluster, out) = (Cluster::start(&[Machine::new("one", 1), Machine::new("two", 1)]), tempfile::tempdir().unwrap());
+    let path = out.path().join("numbers.jsonl");
+    cluster.submit(&format!(
+        r#"
+name = "moving"
+[spouts.numbers]
+type = "sequence"
+config = {{ rate = 500, checkpoint = true }}
+[bolts.write]
+type = "jsonl"
+inputs = [{{ from = "numbers", grouping = "shuffle" }}]
+config = {{ path = "{}" }}
+"#,
+        path.display()
+    ));
+    cluster.running("moving");
+    let acked = |t: &TopologyStatus| t.components[0].acked;
+    let before = cluster.wait("moving", "more than one position", |t| acked(t) > 1500);
+    let machine = before.workers[0].machine.clone();
+    cluster.supervisor(&machine).kill();
+    before.workers[0].pid.into_iter().for_each(kill_9);
+    let moved = cluster.wait("moving", "its worker runs elsewhere", |t| {
+        t.workers[0].machine != machine && t.workers[0].pid.is_some_and(alive)
+    });
+    cluster.wait("moving", "more trees are acked", |t| acked(t) > acked(&moved) + 500);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let number = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok().and_then(|l| l["n"].as_u64());
+    let numbers: Vec<u64> = text.lines().filter_map(number).collect();
+    assert_eq!(numbers.iter().filter(|n| **n == 1).count(), 1, "it began again");
+    let missing = (1..=*numbers.last().unwrap()).find(|n| !numbers.contains(n));
+    assert_eq!(missing, None, "nothing is left out");
+}

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use squall_core::control::position_file;
 use squall_core::{Check, Context, Error, FieldType, Next, Result, Schema, Spout, SpoutConfig, SpoutOutput, StreamDecl};
 
 use crate::support::{at, files, pending::Pending, yes};
@@ -62,6 +63,7 @@ impl SpoutConfig for Config {
             next,
             step: tasks,
             checkpoint,
+            paused: false,
             last: self.limit.unwrap_or(i64::MAX as u64),
             keys: self.keys,
             pace: self.rate.map(|rate| Pace { per_second: rate / tasks as f64, start: None, sent: 0 }),
@@ -83,12 +85,24 @@ struct Sequence {
     pace: Option<Pace>,
     pending: Option<Pending<()>>,
     checkpoint: Option<Checkpoint>,
+    paused: bool,
 }
 
 impl Sequence {
     /// All numbers of this task below this one are acked.
     fn lowest(&self) -> u64 {
         self.pending.as_ref().and_then(Pending::lowest).map_or(self.next, |(id, ())| id)
+    }
+
+    /// While it pauses nobody asks for more, and it may be moved as soon as nothing is under way: then it goes on from here.
+    fn write_if_at_rest(&mut self) {
+        if self.paused && self.pending.as_ref().is_some_and(|p| p.lowest().is_none()) {
+            let next = self.next;
+            let written = self.checkpoint.as_mut().map_or(Ok(()), |checkpoint| checkpoint.write(next));
+            if let Err(error) = written {
+                log::warn!(target: "squall::sequence", "{error}");
+            }
+        }
     }
 
     #[inline]
@@ -128,6 +142,16 @@ impl Spout for Sequence {
 
     fn ack(&mut self, id: u64) {
         self.pending.iter_mut().for_each(|p| p.ack(id));
+        self.write_if_at_rest();
+    }
+
+    fn activate(&mut self) {
+        self.paused = false;
+    }
+
+    fn deactivate(&mut self) {
+        self.paused = true;
+        self.write_if_at_rest();
     }
 
     fn fail(&mut self, id: u64) {
@@ -165,7 +189,7 @@ struct Kept {
 
 impl Checkpoint {
     fn new(ctx: &Context) -> Self {
-        let name = format!("{}.{}-of-{}.position", ctx.component, ctx.index, ctx.parallelism.max(1));
+        let name = position_file(&ctx.component, ctx.index, ctx.parallelism.max(1));
         Checkpoint { file: ctx.state_dir.join(name), written: None }
     }
 
@@ -184,7 +208,11 @@ impl Checkpoint {
     fn write_sometimes(&mut self, next: u64, now: Instant) -> Result<()> {
         match self.written {
             Some((_, at)) if now - at < CHECKPOINT => Ok(()),
-            _ => self.write(next),
+            written => {
+                // What could not be written is tried again later; the numbers do not wait for it.
+                self.written = Some((written.map_or(0, |(before, _)| before), now));
+                self.write(next)
+            }
         }
     }
 

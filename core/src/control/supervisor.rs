@@ -3,6 +3,7 @@
 //! | call | body | answer |
 //! |---|---|---|
 //! | `POST /v1/supervisors/{id}/heartbeat` | [`Heartbeat`] | [`HeartbeatAnswer`] |
+//! | `GET /v1/supervisors/{id}/positions/{topology}` | | a list of [`Position`]: what others reported last |
 //! | `GET /v1/supervisors/{id}/desired?after=R&wait_ms=T` | | [`Desired`] of another revision than R, or 204 after T ms |
 
 use std::collections::BTreeMap;
@@ -45,6 +46,9 @@ pub struct Heartbeat {
     /// The models its workers have mapped.
     #[serde(default)]
     pub models: Vec<ModelUse>,
+    /// Positions of spouts that are others than nimbus has got.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<Position>,
     /// What of the machine is in use, by whatever process.
     #[serde(default)]
     pub usage: MachineUsage,
@@ -76,6 +80,56 @@ pub struct ProcessUsage {
     pub cores_busy: f64,
     /// Resident memory in bytes.
     pub rss_bytes: u64,
+}
+
+/// How far a spout's task has come, as it wrote it down for the next process: a small file in the topology's state directory
+/// with a name by [`position_file`]. Nimbus keeps it, so that a task that is moved takes it along.
+///
+/// ```
+/// use squall_core::control::Position;
+/// let p = Position { topology: "t-1-17".into(), file: "lines.0-of-1.position".into(), content: "{}".into() };
+/// assert!(p.content.len() <= squall_core::control::LONGEST_POSITION);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Position {
+    /// The topology's id.
+    pub topology: String,
+    /// The file's name.
+    pub file: String,
+    /// What is in it.
+    pub content: String,
+}
+
+/// Longer positions, in bytes, stay where they are.
+pub const LONGEST_POSITION: usize = 64 << 10;
+
+const POSITION: &str = "position";
+
+/// The name of the file for the position of task `index` of the `tasks` of a component.
+///
+/// ```
+/// use squall_core::control::{position_file, position_of};
+/// let name = position_file("lines", 2, 4);
+/// assert_eq!(name, "lines.2-of-4.position");
+/// assert_eq!(position_of(&name), Some(("lines", 2, 4)));
+/// assert_eq!(position_of("../lines.2-of-4.position"), None);
+/// ```
+pub fn position_file(component: &str, index: u32, tasks: u32) -> String {
+    format!("{component}.{index}-of-{tasks}.{POSITION}")
+}
+
+/// Component, index and tasks of such a name; none if it is another, or leads out of its directory.
+///
+/// ```
+/// assert_eq!(squall_core::control::position_of("a.b.0-of-1.position"), Some(("a.b", 0, 1)));
+/// ```
+pub fn position_of(file: &str) -> Option<(&str, u32, u32)> {
+    let (component, which) = file.strip_suffix(POSITION)?.strip_suffix('.')?.rsplit_once('.')?;
+    let (index, tasks) = which.split_once("-of-")?;
+    let (index, tasks) = (index.parse().ok()?, tasks.parse().ok()?);
+    let fine =
+        file.len() <= 255 && !component.is_empty() && !file.contains('/') && position_file(component, index, tasks) == file;
+    (fine && index < tasks).then_some((component, index, tasks))
 }
 
 /// A worker in a [`Heartbeat`].

@@ -13,7 +13,17 @@ use super::tree::{Entry, Table, Val};
 use crate::{ComponentKind, Settings};
 
 const KEYS: [&str; 6] = ["name", "include", "config", "models", "spouts", "bolts"];
-const SETTINGS: [&str; 7] = ["workers", "max_spout_pending", "message_timeout", "acking", "queue_tuples", "queue_bytes", "log"];
+const SETTINGS: [&str; 9] = [
+    "workers",
+    "max_spout_pending",
+    "message_timeout",
+    "max_failures",
+    "dead_letters",
+    "acking",
+    "queue_tuples",
+    "queue_bytes",
+    "log",
+];
 const MODEL: [&str; 2] = ["path", "sha256"];
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 const MOST_WORKERS: u64 = 1_000;
@@ -112,6 +122,11 @@ fn settings(read: &mut Reader<'_>, table: &Table) -> Settings {
         match entry.key.as_str() {
             "workers" => settings.workers = number(MOST_WORKERS).unwrap_or(1),
             "max_spout_pending" => settings.max_spout_pending = number(u32::MAX.into()).unwrap_or(1),
+            "max_failures" => settings.max_failures = number(u32::MAX.into()),
+            "dead_letters" => {
+                let path = read.name("dead_letters", &entry.node, "the path of a file such as \"dead.jsonl\"");
+                settings.dead_letters = path.map(|p| p.value.into());
+            }
             "queue_tuples" => settings.queue_tuples = number(u32::MAX.into()).unwrap_or(1),
             "queue_bytes" => settings.queue_bytes = read.bytes(entry).unwrap_or(1),
             "acking" => settings.acking = read.flag(entry).unwrap_or(true),
@@ -127,6 +142,18 @@ fn settings(read: &mut Reader<'_>, table: &Table) -> Settings {
                 }
             }
             _ => {}
+        }
+    }
+    for (key, is_there, other, other_is_there) in [
+        ("dead_letters", settings.dead_letters.is_some(), "max_failures", table.get("max_failures").is_some()),
+        ("max_failures", settings.max_failures.is_some(), "acking", settings.acking),
+    ] {
+        if let (true, false, Some(entry)) = (is_there, other_is_there, table.get(key)) {
+            let (message, help) = match key {
+                "dead_letters" => ("nothing ever becomes a dead letter".to_owned(), "add max_failures = 5, or leave it out"),
+                _ => (format!("`{key}` needs `{other}`"), "without tracking no tuple fails: leave it out"),
+            };
+            read.faults.add(entry.key_span, message).help(help);
         }
     }
     settings

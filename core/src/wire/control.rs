@@ -72,6 +72,13 @@ pub enum Item {
     Wait(u64),
     /// The sender's spouts will never emit again, and their trees are done: the end may be near.
     Finished,
+    /// Why a tree is about to fail; only where somebody wants to know.
+    Reason {
+        /// The tree.
+        root: Root,
+        /// The component and its error.
+        text: String,
+    },
 }
 
 const WELCOME: u64 = 0;
@@ -81,6 +88,7 @@ const ACK: u64 = 3;
 const BYE: u64 = 4;
 const WAIT: u64 = 5;
 const FINISHED: u64 = 6;
+const REASON: u64 = 7;
 
 /// Bytes of a delta: task, slot, generation, verdict as 32-bit, xor and workers as 64-bit little-endian numbers.
 const DELTA: usize = 4 * 4 + 2 * 8;
@@ -99,6 +107,14 @@ pub fn encode_item(out: &mut Vec<u8>, item: &Item) {
         Item::Bye => uints(BYE, &[]),
         Item::Wait(ns) => uints(WAIT, &[*ns]),
         Item::Finished => uints(FINISHED, &[]),
+        Item::Reason { root, text } => (|| {
+            encode::write_array_len(out, 5)?;
+            encode::write_uint(out, REASON)?;
+            for v in [root.task, root.slot, root.generation] {
+                encode::write_uint(out, v.into())?;
+            }
+            encode::write_str(out, text)
+        })(),
         Item::Deltas(deltas) => (|| {
             encode::write_array_len(out, 2)?;
             encode::write_uint(out, DELTAS)?;
@@ -131,6 +147,7 @@ pub fn decode_items(body: &[u8]) -> Result<Vec<Item>> {
             WELCOME | CREDIT | ACK => 4,
             DELTAS | WAIT => 2,
             BYE | FINISHED => 1,
+            REASON => 5,
             _ => {
                 (1..len).try_for_each(|_| super::value::read(&mut r).map(drop))?;
                 continue;
@@ -146,6 +163,9 @@ pub fn decode_items(body: &[u8]) -> Result<Vec<Item>> {
             DELTAS => Item::Deltas(deltas(r.bin()?)?),
             WAIT => Item::Wait(r.uint()?),
             FINISHED => Item::Finished,
+            REASON => {
+                Item::Reason { root: Root { task: r.u32()?, slot: r.u32()?, generation: r.u32()? }, text: r.str()?.to_owned() }
+            }
             _ => Item::Bye,
         });
         (fields..len).try_for_each(|_| super::value::read(&mut r).map(drop))?;
@@ -192,6 +212,7 @@ mod tests {
             Item::Bye,
             Item::Wait(7),
             Item::Finished,
+            Item::Reason { root, text: "parse: bad row".into() },
         ];
         let mut bytes = Vec::new();
         items.iter().for_each(|i| encode_item(&mut bytes, i));

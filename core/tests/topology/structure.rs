@@ -134,6 +134,18 @@ fn limits() {
             "15:10+1 `acking` is 1, expected true or false",
         ],
     );
+    expect(
+        &with("[config]\ndead_letters = \"dead.jsonl\"\nmax_failures = 0\n"),
+        &["10:16+1 `max_failures` is 0, expected a whole number of at least 1"],
+    );
+    expect(
+        &with("[config]\ndead_letters = \"dead.jsonl\"\n"),
+        &["9:1+12 nothing ever becomes a dead letter | add max_failures = 5, or leave it out"],
+    );
+    expect(
+        &with("[config]\nacking = false\nmax_failures = 3\n"),
+        &["10:1+12 `max_failures` needs `acking` | without tracking no tuple fails: leave it out"],
+    );
     expect(&with("[config]\nworkers = 1001\n"), &["9:11+4 `workers` is 1001, expected at most 1,000"]);
     let wide = |id: &str, n: u32| format!("[spouts.{id}]\ntype = \"numbers\"\nparallelism = {n}\n");
     expect(&with(&wide("a", 1_000_001)), &["10:15+7 `parallelism` is 1000001, expected at most 1,000,000"]);

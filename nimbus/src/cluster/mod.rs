@@ -7,6 +7,7 @@ mod desired;
 mod heartbeat;
 mod history;
 mod live;
+mod positions;
 mod record;
 mod statistics;
 mod status;
@@ -50,6 +51,8 @@ pub(crate) struct World {
     /// Grows with every change that anybody may wait for.
     revision: u64,
     next_sweep: Duration,
+    /// When positions may be written again.
+    next_positions: Duration,
 }
 
 /// A topology.
@@ -63,6 +66,8 @@ struct Topology {
     revision: u64,
     /// Workers whose last phase was reported before spouts were activated again, by index.
     stale: Vec<u32>,
+    /// How far its spouts have come.
+    positions: positions::Positions,
 }
 
 /// A component of a topology, by its place in the plan.
@@ -115,6 +120,7 @@ impl World {
             let plan: Arc<Plan> =
                 Arc::new(serde_json::from_slice(&blobs.read(&record.plan)?).map_err(|e| damaged(&record.plan, e))?);
             let mut topology = Topology::new(record, plan, Statistics::default());
+            topology.positions = positions::Positions::read(&*store, &topology.record.id)?;
             if let Some(bytes) = book.kept(&topology.record.id)? {
                 topology.remember(&bytes, &blobs);
             }
@@ -147,6 +153,7 @@ impl World {
             members,
             revision,
             next_sweep: now,
+            next_positions: now,
         };
         world.refresh();
         Ok(world)
@@ -237,7 +244,16 @@ impl World {
 impl Topology {
     fn new(record: Record, plan: Arc<Plan>, statistics: Statistics) -> Self {
         let plans = BTreeMap::from([(record.plan.clone(), plan.clone())]);
-        Topology { record, plan, plans, statistics, waiting: None, revision: 0, stale: Vec::new() }
+        Topology {
+            record,
+            plan,
+            plans,
+            statistics,
+            waiting: None,
+            revision: 0,
+            stale: Vec::new(),
+            positions: Default::default(),
+        }
     }
 
     /// The plan of this hash, from memory or from its blob, should it be one of this topology.

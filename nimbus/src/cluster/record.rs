@@ -67,5 +67,5 @@ pub(crate) fn supervisor_key(id: &str) -> String {
 
 /// What of a supervisor is in the store: what it is, not what its workers do.
 pub(crate) fn lasting(heartbeat: &Heartbeat) -> Heartbeat {
-    Heartbeat { workers: Vec::new(), models: Vec::new(), usage: Default::default(), ..heartbeat.clone() }
+    Heartbeat { workers: Vec::new(), models: Vec::new(), positions: Vec::new(), usage: Default::default(), ..heartbeat.clone() }
 }

@@ -33,6 +33,9 @@ impl World {
             self.next_sweep = now + SWEEP;
         }
         self.tick(now);
+        if let Err(e) = self.keep_positions() {
+            log::warn!(error:display = e; "cannot write down how far spouts have come");
+        }
         let leases = self.members.values().filter(|m| m.alive).map(|m| m.heard_at + self.lease);
         let unix = self.clock.unix_ms();
         let waits = self.topologies.values().filter_map(|t| t.record.stage.deadline());
@@ -76,7 +79,9 @@ impl World {
             }
             let stopping = self.topologies.get(&id).is_some_and(|t| t.record.stage == Stage::Stopping);
             if stopping && !self.has_workers(&id) {
-                match self.commit(&[Change::remove(topology_key(&id))]) {
+                let mut removal = self.topologies.get(&id).map_or_else(Vec::new, |t| t.positions.removal(&id));
+                removal.push(Change::remove(topology_key(&id)));
+                match self.commit(&removal) {
                     Ok(_) => {
                         self.forget(&id);
                         log::info!(topology = id.as_str(); "topology is gone");

@@ -50,6 +50,7 @@ pub(crate) fn router(nimbus: Arc<Nimbus>) -> Router {
         .route("/v1/blobs/{sha256}", put(blobs::receive).get(blobs::send).head(blobs::size))
         .route("/v1/supervisors/{id}/heartbeat", post(supervisors::heartbeat))
         .route("/v1/supervisors/{id}/desired", get(supervisors::desired))
+        .route("/v1/supervisors/{id}/positions/{topology}", get(supervisors::positions))
         .fallback(nowhere)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(nimbus.clone(), needs_token))

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::Uri;
 use axum::response::Response;
-use squall_core::control::{Heartbeat, HeartbeatAnswer};
+use squall_core::control::{Heartbeat, HeartbeatAnswer, Position};
 
 use super::answer::{body, maybe, query};
 use super::{Shared, Wait};
@@ -39,6 +39,13 @@ pub(super) async fn heartbeat(
 pub(super) fn address(url: &str) -> Option<SocketAddr> {
     let address: SocketAddr = url.strip_prefix("http://")?.parse().ok()?;
     address.ip().is_loopback().then_some(address)
+}
+
+pub(super) async fn positions(
+    State(nimbus): Shared,
+    Path((id, topology)): Path<(String, String)>,
+) -> Result<Json<Vec<Position>>, Denied> {
+    nimbus.look(|w| Ok(w.positions(&id, &topology))).map(Json)
 }
 
 pub(super) async fn desired(State(nimbus): Shared, Path(id): Path<String>, uri: Uri) -> Result<Response, Denied> {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use squall_core::{ComponentKind, Context, Error, Metrics, Next, Plan, Registry, Result, Schema, Source};
 
+use super::dead_letters::DeadLetters;
 use super::emission::{Bundle, Emission, OutStream};
 use super::gate::{Debts, Gate};
 use super::ledger::Ledger;
@@ -90,6 +91,7 @@ pub(crate) fn build(plan: Arc<Plan>, registry: &Registry, around: Surroundings) 
                     spout,
                     ledger: Ledger::new(*id, seed as u32 ^ (seed >> 32) as u32),
                     outcomes: Vec::new(),
+                    dead_letters: DeadLetters::new(&plan, &ctx),
                     active: false,
                     said: Next::More,
                     asleep_until: None,

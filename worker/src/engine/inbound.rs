@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use squall_core::wire::{DecodedBatch, Delta};
-use squall_core::{Batch, Columns, Source};
+use squall_core::{Batch, Columns, Root, Source};
 
 use super::Shared;
 use super::task::{Mail, News};
@@ -42,6 +42,17 @@ impl Shared {
             }
         }
         strays
+    }
+
+    /// A bolt elsewhere says why a tree is about to fail.
+    pub(crate) fn reason(&self, root: Root, text: String) {
+        if let Some(spout) = self.local(root.task) {
+            let mut reasons = lock(&spout.reasons);
+            // Nobody takes them out where no dead letters are wanted, and nobody has more trees than this.
+            if self.plan.settings.max_failures.is_some() && reasons.len() < 2 * self.max_pending {
+                reasons.push((root, text));
+            }
+        }
     }
 
     /// A task of another worker took in so much.

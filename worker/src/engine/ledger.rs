@@ -26,7 +26,18 @@ pub(crate) enum Outcome {
     /// All done: the spout's id and the time since the emit.
     Done { id: u64, took_ns: u64 },
     /// Not to be done.
-    Failed { id: u64 },
+    Failed { id: u64, root: Root, why: Why },
+}
+
+/// Why a tree failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// A bolt said so.
+    Bolt,
+    /// A worker that it touched died.
+    Death,
+    /// It took too long.
+    TimeOut,
 }
 
 pub(crate) struct Ledger {
@@ -65,7 +76,7 @@ impl Ledger {
     pub(crate) fn plant(&mut self, root: Root, id: u64, xor: u64, workers: u64, now_ns: u64) -> Option<Outcome> {
         let slot = &mut self.slots[root.slot as usize];
         *slot = Slot { generation: slot.generation, live: true, xor, workers, id, emitted_ns: now_ns, fresh_ns: now_ns };
-        (xor == 0).then(|| self.close(root.slot, now_ns, false))
+        (xor == 0).then(|| self.close(root.slot, now_ns, None))
     }
 
     /// Gives back a tree that was opened and not planted.
@@ -82,20 +93,20 @@ impl Ledger {
         slot.xor ^= delta.xor;
         slot.workers |= delta.workers;
         match delta.verdict {
-            Verdict::Failed => return Some(self.close(delta.root.slot, now_ns, true)),
+            Verdict::Failed => return Some(self.close(delta.root.slot, now_ns, Some(Why::Bolt))),
             Verdict::Extended => slot.fresh_ns = now_ns,
             Verdict::Going => {}
         }
         let done = slot.xor == 0;
         let lost = !self.dead.is_empty() && self.dead.iter().any(|(bit, _)| delta.workers & bit != 0);
-        (done || lost).then(|| self.close(delta.root.slot, now_ns, !done))
+        (done || lost).then(|| self.close(delta.root.slot, now_ns, (!done).then_some(Why::Death)))
     }
 
     /// A worker died: every tree it touched fails, now or when a delta tells of it.
     pub(crate) fn bury(&mut self, worker_bits: u64, now_ns: u64, outcomes: &mut Vec<Outcome>) {
         self.dead.retain(|(bits, at)| *bits != worker_bits && now_ns.saturating_sub(*at) < REMEMBER_NS);
         self.dead.push((worker_bits, now_ns));
-        self.fail_where(now_ns, outcomes, |slot| slot.workers & worker_bits != 0);
+        self.fail_where(Why::Death, now_ns, outcomes, |slot| slot.workers & worker_bits != 0);
     }
 
     /// A worker with this bit came up: it is not the dead one, even if the bit is the same by chance.
@@ -107,25 +118,26 @@ impl Ledger {
     /// Fails all trees whose time-out began before `limit_ns`.
     pub(crate) fn expire(&mut self, limit_ns: u64, now_ns: u64, outcomes: &mut Vec<Outcome>) {
         self.dead.retain(|(_, at)| now_ns.saturating_sub(*at) < REMEMBER_NS);
-        self.fail_where(now_ns, outcomes, |slot| slot.fresh_ns < limit_ns);
+        self.fail_where(Why::TimeOut, now_ns, outcomes, |slot| slot.fresh_ns < limit_ns);
     }
 
-    fn fail_where(&mut self, now_ns: u64, outcomes: &mut Vec<Outcome>, which: impl Fn(&Slot) -> bool) {
+    fn fail_where(&mut self, why: Why, now_ns: u64, outcomes: &mut Vec<Outcome>, which: impl Fn(&Slot) -> bool) {
         for slot in 0..self.slots.len() {
             if self.slots[slot].live && which(&self.slots[slot]) {
-                outcomes.push(self.close(slot as u32, now_ns, true));
+                outcomes.push(self.close(slot as u32, now_ns, Some(why)));
             }
         }
     }
 
-    fn close(&mut self, at: u32, now_ns: u64, failed: bool) -> Outcome {
+    fn close(&mut self, at: u32, now_ns: u64, failed: Option<Why>) -> Outcome {
         let slot = &mut self.slots[at as usize];
+        let root = Root { task: self.task, slot: at, generation: slot.generation };
         slot.live = false;
         slot.generation = slot.generation.wrapping_add(1);
         let id = slot.id;
         let took_ns = now_ns.saturating_sub(slot.emitted_ns);
         self.free.push(at);
-        if failed { Outcome::Failed { id } } else { Outcome::Done { id, took_ns } }
+        failed.map_or(Outcome::Done { id, took_ns }, |why| Outcome::Failed { id, root, why })
     }
 }
 
@@ -162,10 +174,10 @@ mod tests {
         });
         let mut outcomes = Vec::new();
         ledger.bury(1 << 1, 5, &mut outcomes);
-        assert_eq!(outcomes, [Outcome::Failed { id: 1 }]);
+        assert_eq!(outcomes, [Outcome::Failed { id: 1, root: roots[1], why: Why::Death }]);
         // A bolt had sent an edge of tree 2 to the dead worker; its delta comes after the death.
         let late = Delta { root: roots[2], xor: 3, workers: 1 << 1, verdict: Verdict::Going };
-        assert_eq!(ledger.apply(&late, 6), Some(Outcome::Failed { id: 2 }));
+        assert_eq!(ledger.apply(&late, 6), Some(Outcome::Failed { id: 2, root: roots[2], why: Why::Death }));
         assert_eq!(ledger.apply(&delta(roots[0], 10), 6), Some(Outcome::Done { id: 0, took_ns: 6 }));
     }
 
@@ -178,7 +190,7 @@ mod tests {
         ledger.apply(&Delta { root: b, xor: 0, workers: 0, verdict: Verdict::Extended }, 200);
         let mut outcomes = Vec::new();
         ledger.expire(150, 300, &mut outcomes);
-        assert_eq!(outcomes, [Outcome::Failed { id: 1 }]);
+        assert_eq!(outcomes, [Outcome::Failed { id: 1, root: a, why: Why::TimeOut }]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! something ([`Links`]) takes what is for them.
 
 mod build;
+mod dead_letters;
 mod emission;
 mod faults;
 mod gate;
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use squall_core::control::{ErrorReport, TaskReport};
 use squall_core::wire::Delta;
-use squall_core::{Batch, Columns, ComponentKind, Error, Lineage, Plan, Source};
+use squall_core::{Batch, Columns, ComponentKind, Edge, Error, Lineage, Plan, Root, Source};
 
 pub(crate) use build::{Surroundings, build};
 use faults::Faults;
@@ -42,6 +43,8 @@ pub(crate) trait Links: Send + Sync {
     fn deltas(&self, worker: u32, deltas: &[Delta]);
     /// That worker may send so much more to a task here.
     fn credit(&self, worker: u32, task: u32, tuples: u64, bytes: u64);
+    /// Why a tree of a ledger of that worker is about to fail; before the delta that says so.
+    fn reason(&self, worker: u32, root: Root, text: String);
 }
 
 /// No task is at this worker.
@@ -132,6 +135,21 @@ impl Shared {
             }
         }
         deltas.clear();
+    }
+
+    /// Tells ledgers why trees are about to fail, where dead letters are wanted; without an error it is not their tuples' fault.
+    pub(crate) fn tell_why(&self, task: &Task, edges: &[Edge], error: Option<&Error>) {
+        if self.plan.settings.max_failures.is_none() {
+            return;
+        }
+        let component = &self.plan.components[task.component].id;
+        for edge in edges {
+            let (root, text) = (edge.root, error.map_or_else(String::new, |e| dead_letters::reason(component, e)));
+            match self.local(root.task) {
+                Some(spout) => lock(&spout.reasons).push((root, text)),
+                None => self.links.reason(self.worker_of(root.task), root, text),
+            }
+        }
     }
 
     fn tell_local(&self, task: &Arc<Task>, deltas: &[Delta]) {

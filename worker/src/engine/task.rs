@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use squall_core::wire::Delta;
-use squall_core::{Batch, Histogram, Metrics};
+use squall_core::{Batch, Histogram, Metrics, Root};
 
 use super::gate::Gate;
 use super::scheduler::{Parker, Scheduler};
@@ -48,6 +48,8 @@ pub(crate) struct Task {
     /// For a spout's ledger.
     pub(crate) deltas: Mutex<Vec<Delta>>,
     pub(crate) news: Mutex<Vec<News>>,
+    /// Why trees of its are about to fail.
+    pub(crate) reasons: Mutex<Vec<(Root, String)>>,
     pub(crate) tick_due: AtomicBool,
     /// A spout was woken from outside, through its waker.
     pub(crate) poked: AtomicBool,
@@ -94,6 +96,7 @@ impl Task {
             queued: AtomicU64::new(0),
             deltas: Mutex::default(),
             news: Mutex::default(),
+            reasons: Mutex::default(),
             tick_due: AtomicBool::new(false),
             poked: AtomicBool::new(false),
             body: Mutex::new(body),

@@ -9,6 +9,7 @@ use squall_core::wire::Verdict;
 use squall_core::{Batch, Bolt, Edge, Error, Next, Output, Result, Sink, Spout, SpoutOutput, SpoutSink, StreamId, ValueRef};
 
 use super::Shared;
+use super::dead_letters::DeadLetters;
 use super::emission::{Emission, Roots};
 use super::gate::Debts;
 use super::ledger::{Ledger, Outcome};
@@ -61,6 +62,8 @@ pub(crate) struct SpoutRole {
     pub(crate) ledger: Ledger,
     /// Outcomes that `next_tuple` itself brought about, told to the spout once it has returned.
     pub(crate) outcomes: Vec<Outcome>,
+    /// Tuples that failed, if they are not to be replayed for ever.
+    pub(crate) dead_letters: Option<DeadLetters>,
     pub(crate) active: bool,
     pub(crate) said: Next,
     pub(crate) asleep_until: Option<Instant>,
@@ -289,8 +292,8 @@ impl SpoutRole {
             }
             calls += 1;
             let room = (SPOUT_TURN - emitted).min(most - self.ledger.pending());
-            let SpoutRole { spout, ledger, outcomes, .. } = self;
-            let mut sink = OutSink { out, shared, ledger, outcomes, now_ns, room };
+            let SpoutRole { spout, ledger, outcomes, dead_letters, .. } = self;
+            let mut sink = OutSink { out, shared, ledger, outcomes, dead_letters, now_ns, room };
             let said = catch_unwind(AssertUnwindSafe(|| spout.next_tuple(&mut SpoutOutput::new(&mut sink))));
             self.said = match said {
                 Ok(Ok(next)) => next,
@@ -325,6 +328,10 @@ impl SpoutRole {
     fn hear(&mut self, task: &Arc<Task>, shared: &Arc<Shared>) {
         let now_ns = shared.now_ns();
         let mut deltas = std::mem::take(&mut *lock(&task.deltas));
+        if let Some(letters) = &mut self.dead_letters {
+            // After the deltas were taken: what those of them that fail a tree have to say is there by now.
+            std::mem::take(&mut *lock(&task.reasons)).into_iter().for_each(|(root, text)| letters.reason(root, text));
+        }
         for delta in deltas.drain(..) {
             self.outcomes.extend(self.ledger.apply(&delta, now_ns));
         }
@@ -385,13 +392,26 @@ impl SpoutRole {
         // After a panic the rest are told all the same.
         let mut told = 0;
         while told < self.outcomes.len() {
-            let SpoutRole { spout, outcomes, .. } = self;
+            let SpoutRole { spout, outcomes, dead_letters, .. } = self;
             let result = catch_unwind(AssertUnwindSafe(|| {
                 while let Some(outcome) = outcomes.get(told) {
                     told += 1;
-                    match *outcome {
-                        Outcome::Done { id, .. } => spout.ack(id),
-                        Outcome::Failed { id } => spout.fail(id),
+                    match (*outcome, &mut *dead_letters) {
+                        (Outcome::Done { id, .. }, None) => spout.ack(id),
+                        (Outcome::Done { id, .. }, Some(letters)) => {
+                            letters.done(id);
+                            spout.ack(id);
+                        }
+                        (Outcome::Failed { id, .. }, None) => spout.fail(id),
+                        (Outcome::Failed { id, root, why }, Some(letters)) => match letters.failed(id, root, why) {
+                            // Let go: as far as the spout is concerned, it is done.
+                            Ok(true) => spout.ack(id),
+                            Ok(false) => spout.fail(id),
+                            Err(error) => {
+                                shared.error(task, &error, false);
+                                spout.fail(id);
+                            }
+                        },
                     }
                 }
             }));
@@ -447,6 +467,13 @@ impl Sink for BoltSink<'_> {
     fn fail(&mut self, edges: &[Edge], error: &Error) {
         self.counts.2 += 1;
         self.shared.error(self.task, error, false);
+        self.shared.tell_why(self.task, edges, Some(error));
+        self.out.settle(edges, Verdict::Failed);
+    }
+
+    fn fail_beside(&mut self, edges: &[Edge], _: &Error) {
+        self.counts.2 += 1;
+        self.shared.tell_why(self.task, edges, None);
         self.out.settle(edges, Verdict::Failed);
     }
 
@@ -460,6 +487,7 @@ struct OutSink<'a> {
     shared: &'a Arc<Shared>,
     ledger: &'a mut Ledger,
     outcomes: &'a mut Vec<Outcome>,
+    dead_letters: &'a mut Option<DeadLetters>,
     now_ns: u64,
     room: usize,
 }
@@ -485,6 +513,9 @@ impl SpoutSink for OutSink<'_> {
             self.out.emit(stream, task, Roots::Anchors(&[]), row, targets)?;
             self.outcomes.push(Outcome::Done { id, took_ns: 0 });
             return Ok(());
+        }
+        if let (Some(letters), Some(stream)) = (&mut *self.dead_letters, self.out.streams.get(stream.0 as usize)) {
+            letters.emitted(id, stream, row);
         }
         let root = self.ledger.open();
         let (mut xor, mut workers) = (0, 0);

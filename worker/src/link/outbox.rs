@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use squall_core::wire::{Credit, Delta, HEADER, Item, encode_batch, encode_item};
-use squall_core::{Columns, Lineage};
+use squall_core::{Columns, Lineage, Root};
 
 use super::wake::Waker;
 use crate::engine::Links;
@@ -141,6 +141,12 @@ impl Links for Outboxes {
     fn deltas(&self, worker: u32, deltas: &[Delta]) {
         let Some(outbox) = self.known(worker).filter(|o| o.up.load(Ordering::SeqCst)) else { return };
         outbox.with_control(|out| encode_item(out, &Item::Deltas(deltas.to_vec())));
+        self.waker.wake();
+    }
+
+    fn reason(&self, worker: u32, root: Root, text: String) {
+        let Some(outbox) = self.known(worker).filter(|o| o.up.load(Ordering::SeqCst)) else { return };
+        outbox.control(&Item::Reason { root, text });
         self.waker.wake();
     }
 

@@ -456,6 +456,7 @@ impl LinkThread {
                     }
                 }
                 Item::Wait(ns) => self.engine.peer_waits(from, ns),
+                Item::Reason { root, text } => self.engine.reason(root, text),
                 Item::Finished => (self.news)(News::PeerFinished),
                 Item::Bye => {
                     if let Some(peer) = self.peers.get_mut(&from) {

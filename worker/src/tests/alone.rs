@@ -68,6 +68,58 @@ fn what_fails_is_emitted_again_until_it_is_done() {
 }
 
 #[test]
+fn what_failed_too_often_is_a_dead_letter_and_nothing_else_is() {
+    for (panic, said) in [(false, "moody: not now"), (true, "moody: panicked: 500 is divisible by 500")] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("sub/dead.jsonl");
+        let settings = Settings { max_failures: Some(3), dead_letters: Some(file.clone()), ..Settings::default() };
+        let plan = plan(
+            settings,
+            &[
+                ("numbers", "numbers", 1, json!({"to": 999}), &[]),
+                ("moody", "moody", 1, json!({"by": 500, "panic": panic, "always": true}), &[("numbers", Grouping::Shuffle)]),
+                ("sink", "sink", 1, json!({}), &[("moody", Grouping::Global)]),
+            ],
+        );
+        let engine = alone(&plan);
+        wait_for("the end", || engine.is_finished());
+        let reports = engine.task_reports();
+        assert_eq!(sum(&plan, &reports, "sink", counter("distinct")), 998, "its neighbours in the batch are done");
+        assert_eq!(sum(&plan, &reports, "numbers", counter("dead_letters")), 1);
+        assert_eq!(sum(&plan, &reports, "numbers", counter("mistakes")), 0);
+        engine.stop(Duration::from_secs(1));
+        let text = std::fs::read_to_string(&file).unwrap();
+        let letter: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(letter["error"], *said);
+        assert_eq!((&letter["component"], &letter["failures"]), (&json!("numbers"), &json!(3)));
+        assert_eq!((&letter["tuple"], &letter["id"]), (&json!({"n": 500}), &json!(500)));
+    }
+}
+
+#[test]
+fn a_dead_letter_that_cannot_be_written_is_replayed_until_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("dead.jsonl");
+    std::fs::create_dir(&file).unwrap();
+    let settings = Settings { max_failures: Some(1), dead_letters: Some(file.clone()), ..Settings::default() };
+    let plan = plan(
+        settings,
+        &[
+            ("numbers", "numbers", 1, json!({"to": 3}), &[]),
+            ("moody", "moody", 1, json!({"by": 2, "panic": false, "always": true}), &[("numbers", Grouping::Shuffle)]),
+            ("sink", "sink", 1, json!({}), &[("moody", Grouping::Global)]),
+        ],
+    );
+    let engine = alone(&plan);
+    wait_for("replays", || sum(&plan, &engine.task_reports(), "numbers", counter("replays")) > 2);
+    assert!(engine.errors().iter().any(|e| e.message.contains("cannot write the dead letter")));
+    std::fs::remove_dir(&file).unwrap();
+    wait_for("the end", || engine.is_finished());
+    engine.stop(Duration::from_secs(1));
+    assert!(std::fs::read_to_string(&file).unwrap().contains("\"tuple\":{\"n\":2}"));
+}
+
+#[test]
 fn a_held_tuple_fails_at_the_time_out_and_joined_ones_are_done_together() {
     let plan = plan(
         Settings { message_timeout: Duration::from_millis(200), ..Settings::default() },

@@ -121,12 +121,14 @@ impl BoltConfig for Sink {
     }
 }
 
-/// Fails each number divisible by `by` the first time, with an error or a panic.
+/// Fails each number divisible by `by` the first time, or always, with an error or a panic.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Moody {
     by: i64,
     panic: bool,
+    #[serde(default)]
+    always: bool,
 }
 impl BoltConfig for Moody {
     const ABOUT: &'static str = "fails now and then";
@@ -137,7 +139,7 @@ impl BoltConfig for Moody {
         let mut seen = std::collections::HashSet::new();
         Ok(Box::new(move |t: &Tuple<'_>, out: &mut Output<'_>| {
             let n = t.int("n")?;
-            if n % self.by == 0 && seen.insert(n) {
+            if n % self.by == 0 && (seen.insert(n) || self.always) {
                 assert!(!self.panic, "{n} is divisible by {}", self.by);
                 return Err("not now".into());
             }

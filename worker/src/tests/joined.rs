@@ -74,6 +74,32 @@ fn the_death_of_a_worker_fails_its_trees_at_once_and_its_successor_goes_on() {
 }
 
 #[test]
+fn a_dead_letter_says_what_a_bolt_elsewhere_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("dead.jsonl");
+    let settings = Settings { max_failures: Some(2), dead_letters: Some(file.clone()), ..Settings::default() };
+    let plan = plan(
+        settings,
+        &[
+            ("numbers", "numbers", 1, json!({"to": 20}), &[]),
+            ("moody", "moody", 1, json!({"by": 7, "panic": false, "always": true}), &[("numbers", Grouping::Global)]),
+        ],
+    );
+    let (a, b) = (linked(&plan, 0, 1, &[1]), linked(&plan, 1, 2, &[2]));
+    join(&[&a, &b], 1);
+    a.engine.set_active(true);
+    wait_for("the end", || a.engine.is_finished());
+    a.end();
+    b.end();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let letters: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert!(letters.iter().all(|l| l["error"] == "moody: not now"), "{text}");
+    let mut numbers: Vec<_> = letters.iter().map(|l| l["tuple"]["n"].as_u64()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [Some(7), Some(14)]);
+}
+
+#[test]
 fn what_waited_for_a_successor_fails_at_once_when_that_one_dies_too() {
     let settings = Settings { message_timeout: Duration::from_secs(3600), max_spout_pending: 500, ..Settings::default() };
     let plan = topology(20_000, settings);

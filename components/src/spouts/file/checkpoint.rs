@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use squall_core::control::position_file;
 use squall_core::{Context, Error, Result};
 
 use super::lines::Place;
@@ -39,7 +40,7 @@ impl Checkpoint {
     }
 
     fn file(&self, index: u32, tasks: u32) -> PathBuf {
-        self.dir.join(format!("{}.{index}-of-{tasks}.position", self.component))
+        self.dir.join(position_file(&self.component, index, tasks))
     }
 
     /// Where this task goes on. After a change of parallelism lines belong to other tasks: then all go on from the lowest

@@ -71,6 +71,7 @@ impl SpoutConfig for Config {
             pending: Pending::default(),
             checkpoint: None,
             written: Instant::now(),
+            paused: false,
             ended: false,
         };
         if let Some(place) = checkpoint.as_ref().map(Checkpoint::read).transpose()?.flatten() {
@@ -100,6 +101,7 @@ struct FileSpout {
     checkpoint: Option<Checkpoint>,
     /// When the position was last written.
     written: Instant,
+    paused: bool,
     ended: bool,
 }
 
@@ -115,6 +117,16 @@ impl FileSpout {
         match &mut self.checkpoint {
             Some(checkpoint) => checkpoint.write(place),
             None => Ok(()),
+        }
+    }
+
+    /// While it pauses nobody asks for more, and it may be moved as soon as nothing is under way: then it goes on from here.
+    fn write_if_at_rest(&mut self) {
+        if self.paused
+            && self.pending.lowest().is_none()
+            && let Err(error) = self.write_position(Instant::now())
+        {
+            log::warn!(target: "squall::file", "{error}");
         }
     }
 
@@ -175,6 +187,16 @@ impl Spout for FileSpout {
 
     fn ack(&mut self, id: u64) {
         self.pending.ack(id);
+        self.write_if_at_rest();
+    }
+
+    fn activate(&mut self) {
+        self.paused = false;
+    }
+
+    fn deactivate(&mut self) {
+        self.paused = true;
+        self.write_if_at_rest();
     }
 
     fn fail(&mut self, id: u64) {
