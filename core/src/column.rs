@@ -19,6 +19,7 @@ impl<T: Copy> Packed<T> {
         self.data.get(start..end)
     }
 
+    #[inline]
     fn push(&mut self, values: &[T]) -> bool {
         let Ok(end) = u32::try_from(self.data.len() + values.len()) else { return false };
         self.data.extend_from_slice(values);
@@ -46,6 +47,7 @@ impl Text {
         self.data.get(start..end)
     }
 
+    #[inline]
     fn push(&mut self, text: &str) -> bool {
         let Ok(end) = u32::try_from(self.data.len() + text.len()) else { return false };
         self.data.push_str(text);
@@ -86,17 +88,14 @@ impl<T: Copy> Vectors<T> {
         }
     }
 
-    fn push(&mut self, values: &[T]) -> Result<(), String> {
+    #[inline]
+    fn push(&mut self, values: &[T]) -> bool {
         match self {
-            Vectors::Fixed(width, _) if values.len() != *width as usize => {
-                Err(format!("a vector of {width} numbers, not of {}", values.len()))
-            }
-            Vectors::Fixed(_, data) => {
-                data.extend_from_slice(values);
-                Ok(())
-            }
-            Vectors::Varied(packed) => packed.push(values).then_some(()).ok_or_else(full),
+            Vectors::Fixed(width, _) if values.len() != *width as usize => return false,
+            Vectors::Fixed(_, data) => data.extend_from_slice(values),
+            Vectors::Varied(packed) => return packed.push(values),
         }
+        true
     }
 
     fn truncate(&mut self, rows: usize) {
@@ -109,10 +108,6 @@ impl<T: Copy> Vectors<T> {
     fn clear(&mut self) {
         self.truncate(0);
     }
-}
-
-fn full() -> String {
-    "fewer than 4 GiB in one batch".to_owned()
 }
 
 /// The values of one field over the rows of a batch.
@@ -151,22 +146,44 @@ impl Column {
         }
     }
 
-    /// Appends a value; `Err` tells what the column takes instead.
+    /// Appends a value; false if it is none for this column, which then stays as it is.
     #[inline]
-    fn push(&mut self, value: ValueRef<'_>) -> Result<(), String> {
+    fn push(&mut self, value: ValueRef<'_>) -> bool {
         match (self, value) {
             (Column::Int(c), ValueRef::Int(v)) => c.push(v),
-            (Column::Str(c), ValueRef::Str(v)) => return c.push(v).then_some(()).ok_or_else(full),
+            (Column::Str(c), ValueRef::Str(v)) => return c.push(v),
             (Column::Float(c), ValueRef::Float(v)) => c.push(v),
             (Column::Float(c), ValueRef::Int(v)) => c.push(v as f64),
             (Column::Bool(c), ValueRef::Bool(v)) => c.push(v),
-            (Column::Bytes(c), ValueRef::Bytes(v)) => return c.push(v).then_some(()).ok_or_else(full),
+            (Column::Bytes(c), ValueRef::Bytes(v)) => return c.push(v),
             (Column::F32s(c), ValueRef::F32s(v)) => return c.push(v),
             (Column::F64s(c), ValueRef::F64s(v)) => return c.push(v),
             (Column::Any(c), v) => c.push(v.to_value()),
-            (c, v) => return Err(format!("{}, not {}", c.kind(), v.type_name())),
+            _ => return false,
         }
-        Ok(())
+        true
+    }
+
+    /// What the column takes instead of a value that was refused. Apart from `push`, which is called for every value of
+    /// every row.
+    #[cold]
+    fn misfit(&self, value: ValueRef<'_>) -> String {
+        let given = match value {
+            ValueRef::F32s(v) => Some(v.len()),
+            ValueRef::F64s(v) => Some(v.len()),
+            _ => None,
+        };
+        match (self.kind(), value, given) {
+            (FieldType::F32s(Some(width)), ValueRef::F32s(_), Some(n))
+            | (FieldType::F64s(Some(width)), ValueRef::F64s(_), Some(n)) => {
+                format!("a vector of {width} numbers, not of {n}")
+            }
+            (FieldType::Str, ValueRef::Str(_), _)
+            | (FieldType::Bytes, ValueRef::Bytes(_), _)
+            | (FieldType::F32s(None), ValueRef::F32s(_), _)
+            | (FieldType::F64s(None), ValueRef::F64s(_), _) => "fewer than 4 GiB in one batch".to_owned(),
+            (kind, value, _) => format!("{kind}, not {}", value.type_name()),
+        }
     }
 
     fn kind(&self) -> FieldType {
@@ -307,20 +324,30 @@ impl Columns {
     #[inline]
     pub fn push(&mut self, row: &[ValueRef<'_>]) -> Result<(), String> {
         if row.len() != self.columns.len() {
-            let n = row.len();
-            return Err(format!("{n} value{} for the fields ({})", if n == 1 { "" } else { "s" }, self.schema));
+            return Err(self.wrong_width(row.len()));
         }
         let mut bytes = 0;
-        for (i, value) in row.iter().enumerate() {
-            if let Err(takes) = self.columns[i].push(*value) {
-                self.columns[..i].iter_mut().for_each(|c| c.truncate(self.rows));
-                return Err(format!("field `{}` takes {takes}", self.schema.fields()[i].name));
+        for (i, (column, value)) in self.columns.iter_mut().zip(row).enumerate() {
+            if !column.push(*value) {
+                return Err(self.refuse(i, *value));
             }
             bytes += size(value);
         }
         self.rows += 1;
         self.bytes += bytes;
         Ok(())
+    }
+
+    #[cold]
+    fn wrong_width(&self, n: usize) -> String {
+        format!("{n} value{} for the fields ({})", if n == 1 { "" } else { "s" }, self.schema)
+    }
+
+    /// The column at `i` did not take a value: those before it give theirs back.
+    #[cold]
+    fn refuse(&mut self, i: usize, value: ValueRef<'_>) -> String {
+        self.columns[..i].iter_mut().for_each(|c| c.truncate(self.rows));
+        format!("field `{}` takes {}", self.schema.fields()[i].name, self.columns[i].misfit(value))
     }
 
     /// The value at a row and a column.

@@ -25,8 +25,10 @@ pub enum Fault {
 /// let e = Error::external("cannot read words.txt").because(std::io::Error::other("disk on fire"));
 /// assert_eq!(e.to_string(), "cannot read words.txt: disk on fire");
 /// ```
-#[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Told>);
+
+/// Behind a pointer: results are returned for every tuple, nearly all of them `Ok`, and must fit a register.
+struct Told {
     fault: Fault,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -41,6 +43,11 @@ pub struct Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    #[cold]
+    fn of(fault: Fault, message: String) -> Self {
+        Error(Box::new(Told { fault, message, source: None }))
+    }
+
     /// The user's fault.
     ///
     /// ```
@@ -48,7 +55,7 @@ impl Error {
     /// assert_eq!(Error::user("x is negative").to_string(), "x is negative");
     /// ```
     pub fn user(message: impl Into<String>) -> Self {
-        Error { fault: Fault::User, message: message.into(), source: None }
+        Error::of(Fault::User, message.into())
     }
 
     /// A fault outside Squall.
@@ -58,7 +65,7 @@ impl Error {
     /// assert_eq!(Error::external("no answer").fault(), Fault::External);
     /// ```
     pub fn external(message: impl Into<String>) -> Self {
-        Error { fault: Fault::External, message: message.into(), source: None }
+        Error::of(Fault::External, message.into())
     }
 
     /// A fault of ours.
@@ -68,7 +75,7 @@ impl Error {
     /// assert_eq!(Error::internal("slot used twice").fault(), Fault::Internal);
     /// ```
     pub fn internal(message: impl Into<String>) -> Self {
-        Error { fault: Fault::Internal, message: message.into(), source: None }
+        Error::of(Fault::Internal, message.into())
     }
 
     /// The same error with what caused it.
@@ -80,7 +87,7 @@ impl Error {
     /// ```
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.source = Some(cause.into());
+        self.0.source = Some(cause.into());
         self
     }
 
@@ -91,14 +98,21 @@ impl Error {
     /// assert_eq!(Error::internal("").fault(), Fault::Internal);
     /// ```
     pub fn fault(&self) -> Fault {
-        self.fault
+        self.0.fault
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Told { fault, message, source } = &*self.0;
+        f.debug_struct("Error").field("fault", fault).field("message", message).field("source", source).finish()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        match &self.source {
+        f.write_str(&self.0.message)?;
+        match &self.0.source {
             Some(cause) => write!(f, ": {cause}"),
             None => Ok(()),
         }
@@ -107,7 +121,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|e| e as _)
+        self.0.source.as_deref().map(|e| e as _)
     }
 }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use squall_core::wire::{Delta, MAX_FRAME, Verdict};
-use squall_core::{Batch, Columns, Edge, Error, Lineage, Result, Root, Schema, Source, StreamId, ValueRef};
+use squall_core::{Batch, Columns, Edge, Error, Lineage, Result, Schema, Source, StreamId, ValueRef};
 
 use super::Shared;
-use super::routes::{Router, Targets};
+use super::routes::Router;
 use super::task::Mail;
+use super::trees::{Marks, Trees};
 
 /// A batch leaves when it has this many rows or bytes; at the end of the turn with fewer.
 const ROWS: usize = 256;
@@ -43,21 +44,14 @@ pub(crate) struct Emission {
     pub(crate) bundles: Vec<Bundle>,
     dirty: Vec<usize>,
     /// What this turn has to tell ledgers, in order.
-    deltas: Vec<Delta>,
+    marks: Marks,
+    /// Lineages of batches that are done as a whole; told after the deltas.
+    done: Vec<Lineage>,
     /// Tasks for which enough waits.
     pub(crate) full: Vec<u32>,
     pub(crate) emitted: u64,
     pub(crate) transferred: u64,
-    random: u64,
     scratch: Vec<u8>,
-}
-
-/// The first edges of a tree, or what anchors a row.
-pub(crate) enum Roots<'a> {
-    /// Edges of the tuples it descends from.
-    Anchors(&'a [Edge]),
-    /// A new tree; the XOR of its edges' ids and the bits of the workers they go to are added up here.
-    New { root: Root, xor: &'a mut u64, workers: &'a mut u64 },
 }
 
 impl Emission {
@@ -68,11 +62,11 @@ impl Emission {
             streams,
             bundles,
             dirty: Vec::new(),
-            deltas: Vec::new(),
+            marks: Marks::new(seed),
+            done: Vec::new(),
             full: Vec::new(),
             emitted: 0,
             transferred: 0,
-            random: seed,
             scratch: Vec::new(),
         }
     }
@@ -82,16 +76,45 @@ impl Emission {
     }
 
     /// Routes a row.
+    #[inline]
     pub(crate) fn emit(
         &mut self,
         stream: StreamId,
         direct_to: Option<u32>,
-        mut roots: Roots<'_>,
+        trees: &mut impl Trees,
+        row: &[ValueRef<'_>],
+        reached: Option<&mut Vec<u32>>,
+    ) -> Result<()> {
+        let at = stream.0 as usize;
+        let routers = match self.streams.get(at) {
+            Some(out) if !out.direct && direct_to.is_none() && reached.is_none() => out.routers.len(),
+            _ => 0,
+        };
+        if routers == 0 {
+            return self.emit_with_care(at, direct_to, trees, row, reached);
+        }
+        for r in 0..routers {
+            if let Some(bundle) = self.streams[at].routers[r].route(row, &mut self.scratch) {
+                self.append(bundle, trees, row)?;
+            }
+        }
+        self.streams[at].emitted += 1;
+        self.emitted += 1;
+        Ok(())
+    }
+
+    /// The same where a task is named, the receivers are asked for, nobody listens or something is wrong; apart, so that
+    /// the usual emit stays short.
+    #[inline(never)]
+    fn emit_with_care(
+        &mut self,
+        at: usize,
+        direct_to: Option<u32>,
+        trees: &mut impl Trees,
         row: &[ValueRef<'_>],
         mut reached: Option<&mut Vec<u32>>,
     ) -> Result<()> {
-        let at = stream.0 as usize;
-        let Some(out) = self.streams.get_mut(at) else {
+        let Some(out) = self.streams.get(at) else {
             return Err(Error::user("the component declares no output stream to emit on"));
         };
         match (out.direct, direct_to) {
@@ -103,23 +126,18 @@ impl Emission {
         if out.routers.is_empty() && row.len() != out.schema.len() {
             return Err(Error::user(format!("{} values for the fields ({})", row.len(), out.schema)));
         }
-        let routers = out.routers.len();
         let mut delivered = direct_to.is_none();
-        for r in 0..routers {
+        for r in 0..out.routers.len() {
             let router = &mut self.streams[at].routers[r];
-            let Targets { first, count } = match direct_to {
+            let bundle = match direct_to {
                 None => router.route(row, &mut self.scratch),
-                Some(task) => match router.direct(task) {
-                    Some(targets) => targets,
-                    None => continue,
-                },
+                Some(task) => router.direct(task),
             };
+            let Some(bundle) = bundle else { continue };
             delivered = true;
-            for bundle in first..first + count {
-                self.append(bundle, &mut roots, row)?;
-                if let Some(reached) = reached.as_deref_mut() {
-                    reached.extend_from_slice(&self.bundles[bundle].tasks);
-                }
+            self.append(bundle, trees, row)?;
+            if let Some(reached) = reached.as_deref_mut() {
+                reached.extend_from_slice(&self.bundles[bundle].tasks);
             }
         }
         if let (false, Some(task)) = (delivered, direct_to) {
@@ -130,58 +148,42 @@ impl Emission {
         Ok(())
     }
 
-    fn append(&mut self, at: usize, roots: &mut Roots<'_>, row: &[ValueRef<'_>]) -> Result<()> {
+    #[inline(always)]
+    fn append(&mut self, at: usize, trees: &mut impl Trees, row: &[ValueRef<'_>]) -> Result<()> {
+        if self.bundles[at].columns.is_none() {
+            self.begin(at);
+        }
         let bundle = &mut self.bundles[at];
-        let columns = match &mut bundle.columns {
-            Some(columns) => columns,
-            empty => {
-                empty.insert(self.shared.pool.take(self.streams[bundle.stream].number, &self.streams[bundle.stream].schema))
-            }
-        };
+        let Some(columns) = &mut bundle.columns else { return Ok(()) };
         let (rows, bytes) = (columns.len(), columns.bytes());
-        columns.push(row).map_err(Error::user)?;
-        if columns.bytes() - bytes > LARGEST_ROW {
+        if let Err(misfit) = columns.push(row) {
+            return Err(Error::user(misfit));
+        }
+        let now = columns.bytes();
+        if now - bytes > LARGEST_ROW {
             // It cannot travel; keep it from taking its neighbours with it.
             columns.truncate(rows, bytes);
             return Err(Error::user(format!("a row of more than {LARGEST_ROW} bytes")));
         }
-        if !bundle.dirty {
-            bundle.dirty = true;
-            self.dirty.push(at);
-        }
-        for (i, task) in bundle.tasks.iter().enumerate() {
-            let lineage = &mut bundle.lineages[i];
-            match roots {
-                Roots::Anchors([]) => lineage.push(rows, &[]),
-                Roots::Anchors([anchor]) => {
-                    let id = next(&mut self.random);
-                    lineage.push_one(rows, Edge { root: anchor.root, id });
-                    note(&mut self.deltas, anchor.root, id, self.shared.bit(*task));
-                }
-                Roots::Anchors(anchors) => {
-                    let mut edges: Vec<Edge> = Vec::with_capacity(anchors.len());
-                    for anchor in *anchors {
-                        if edges.iter().all(|e| e.root != anchor.root) {
-                            let id = next(&mut self.random);
-                            edges.push(Edge { root: anchor.root, id });
-                            note(&mut self.deltas, anchor.root, id, self.shared.bit(*task));
-                        }
-                    }
-                    lineage.push(rows, &edges);
-                }
-                Roots::New { root, xor, workers } => {
-                    let id = next(&mut self.random);
-                    lineage.push_one(rows, Edge { root: *root, id });
-                    **xor ^= id;
-                    **workers |= self.shared.bit(*task);
-                }
-            }
+        for (task, lineage) in bundle.tasks.iter().zip(&mut bundle.lineages) {
+            trees.add(rows, lineage, &mut self.marks, || self.shared.bit(*task));
         }
         self.transferred += bundle.tasks.len() as u64;
-        if rows + 1 >= ROWS || columns.bytes() >= BYTES {
+        if rows + 1 >= ROWS || now >= BYTES {
             self.flush_bundle(at);
         }
         Ok(())
+    }
+
+    /// The first row of a bundle.
+    #[cold]
+    fn begin(&mut self, at: usize) {
+        let bundle = &mut self.bundles[at];
+        let stream = &self.streams[bundle.stream];
+        bundle.columns = Some(self.shared.pool.take(stream.number, &stream.schema));
+        if !std::mem::replace(&mut bundle.dirty, true) {
+            self.dirty.push(at);
+        }
     }
 
     /// An input is done, or failed.
@@ -189,9 +191,16 @@ impl Emission {
     pub(crate) fn settle(&mut self, edges: &[Edge], verdict: Verdict) {
         for edge in edges {
             match verdict {
-                Verdict::Going => note(&mut self.deltas, edge.root, edge.id, 0),
-                verdict => self.deltas.push(Delta { root: edge.root, xor: 0, workers: 0, verdict }),
+                Verdict::Going => self.marks.note(edge.root, edge.id, 0),
+                verdict => self.marks.deltas.push(Delta { root: edge.root, xor: 0, workers: 0, verdict }),
             }
+        }
+    }
+
+    /// A whole input batch is done, and this was its lineage.
+    pub(crate) fn settle_batch(&mut self, lineage: Lineage) {
+        if !lineage.is_empty() {
+            self.done.push(lineage);
         }
     }
 
@@ -202,8 +211,8 @@ impl Emission {
                 self.flush_bundle(at);
             }
         }
-        if !self.deltas.is_empty() {
-            self.shared.tell_ledgers(&mut self.deltas);
+        if !self.marks.deltas.is_empty() || !self.done.is_empty() {
+            self.shared.tell_ledgers(&mut self.marks.deltas, &mut self.done);
         }
     }
 
@@ -255,28 +264,4 @@ impl Emission {
             self.shared.pool.give(stream.number, columns);
         }
     }
-}
-
-/// Adds to the deltas of the turn; neighbours of one tree become one.
-#[inline]
-fn note(deltas: &mut Vec<Delta>, root: Root, id: u64, worker: u64) {
-    if let Some(last) = deltas.last_mut()
-        && last.root == root
-        && last.verdict == Verdict::Going
-    {
-        last.xor ^= id;
-        last.workers |= worker;
-        return;
-    }
-    deltas.push(Delta { root, xor: id, workers: worker, verdict: Verdict::Going });
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): edge ids need to be unlikely to cancel, not secret.
-#[inline]
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }

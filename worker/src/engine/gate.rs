@@ -5,20 +5,31 @@
 //! cannot stop in the middle of `execute`); its emitter is not run again until the gate has drained to one half.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 use crate::sync::lock;
+
+/// Through the gate to a fast task in another worker as many tuples may go as it takes in within this many nanoseconds: with
+/// fewer under way it would wait for the way there and back.
+const UNDER_WAY_NS: u64 = 5_000_000;
+/// But no more than this many times the limit.
+const MOST: u64 = 16;
+/// How long its pace is measured.
+const PACE_NS: u64 = 1_000_000;
 
 pub(crate) struct Gate {
     tuples: AtomicU64,
     bytes: AtomicU64,
-    limit_tuples: u64,
+    least_tuples: u64,
+    limit_tuples: AtomicU64,
     limit_bytes: u64,
     /// A remote task whose worker is down: nothing may be sent.
     closed: AtomicBool,
     /// Tasks that wait for the gate to drain.
     waiters: Mutex<Vec<u32>>,
     waited_for: AtomicBool,
+    /// Since when, in the engine's nanoseconds, so many tuples were credited. Touched by the link thread only.
+    pace: (AtomicU64, AtomicU64),
 }
 
 impl Gate {
@@ -26,11 +37,13 @@ impl Gate {
         Gate {
             tuples: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            limit_tuples: u64::from(limit_tuples).max(1),
+            least_tuples: u64::from(limit_tuples).max(1),
+            limit_tuples: AtomicU64::new(u64::from(limit_tuples).max(1)),
             limit_bytes: limit_bytes.max(1),
             closed: AtomicBool::new(false),
             waiters: Mutex::new(Vec::new()),
             waited_for: AtomicBool::new(false),
+            pace: Default::default(),
         }
     }
 
@@ -38,7 +51,7 @@ impl Gate {
     pub(crate) fn enter(&self, tuples: u64, bytes: u64) -> bool {
         let tuples = self.tuples.fetch_add(tuples, SeqCst) + tuples;
         let bytes = self.bytes.fetch_add(bytes, SeqCst) + bytes;
-        tuples >= self.limit_tuples || bytes >= self.limit_bytes || self.closed.load(SeqCst)
+        tuples >= self.limit_tuples.load(Relaxed) || bytes >= self.limit_bytes || self.closed.load(SeqCst)
     }
 
     /// Counts what has been taken in; the tasks returned may run again.
@@ -50,6 +63,22 @@ impl Gate {
         less(&self.tuples, tuples);
         less(&self.bytes, bytes);
         self.drained()
+    }
+
+    /// The same as another worker told it; the limit follows the pace.
+    pub(crate) fn credited(&self, tuples: u64, bytes: u64, now_ns: u64) -> Vec<u32> {
+        let (since_ns, taken) = (self.pace.0.load(Relaxed), self.pace.1.load(Relaxed).saturating_add(tuples));
+        let took_ns = now_ns.saturating_sub(since_ns);
+        if took_ns < PACE_NS {
+            self.pace.1.store(taken, Relaxed);
+        } else {
+            let limit = u128::from(taken) * u128::from(UNDER_WAY_NS) / u128::from(took_ns);
+            let most = self.least_tuples.saturating_mul(MOST);
+            self.limit_tuples.store(u64::try_from(limit).unwrap_or(most).clamp(self.least_tuples, most), Relaxed);
+            self.pace.0.store(now_ns, Relaxed);
+            self.pace.1.store(0, Relaxed);
+        }
+        self.leave(tuples, bytes)
     }
 
     /// Makes a task wait; false if it need not.
@@ -85,7 +114,7 @@ impl Gate {
 
     fn is_low(&self) -> bool {
         !self.closed.load(SeqCst)
-            && self.tuples.load(SeqCst) <= self.limit_tuples / 2
+            && self.tuples.load(SeqCst) <= self.limit_tuples.load(Relaxed) / 2
             && self.bytes.load(SeqCst) <= self.limit_bytes / 2
     }
 
@@ -134,6 +163,19 @@ mod tests {
         assert_eq!(gate.leave(3, 3), [0; 0]);
         assert_eq!(gate.leave(1, 1), [7]);
         assert_eq!(gate.leave(2, 2), [0; 0]);
+    }
+
+    #[test]
+    fn the_limit_follows_the_pace_of_a_remote_task() {
+        let gate = Gate::new(100, u64::MAX);
+        let limit = |gate: &Gate| gate.limit_tuples.load(Relaxed);
+        gate.credited(50, 0, PACE_NS / 2);
+        gate.credited(50, 0, PACE_NS);
+        assert_eq!(limit(&gate), 100 * UNDER_WAY_NS / PACE_NS);
+        gate.credited(u64::MAX, 0, 2 * PACE_NS);
+        assert_eq!(limit(&gate), 100 * MOST);
+        gate.credited(1, 0, 100 * PACE_NS);
+        assert_eq!(limit(&gate), 100, "never less than configured");
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Shared {
     /// A task of another worker took in so much.
     pub(crate) fn credited(&self, task: u32, tuples: u64, bytes: u64) {
         if let Some(Some(gate)) = self.gates.get(task as usize) {
-            self.let_go(gate.leave(tuples, bytes));
+            self.let_go(gate.credited(tuples, bytes, self.now_ns()));
         }
     }
 

@@ -3,8 +3,8 @@
 //! A tree is done when the XOR is zero, for every id comes twice: when the edge is made and when it is done. It fails when
 //! a bolt says so, when a worker that it touched dies, or at the message time-out.
 
-use squall_core::Root;
 use squall_core::wire::{Delta, Verdict};
+use squall_core::{Edge, Root};
 
 #[derive(Clone, Copy, Default)]
 struct Slot {
@@ -100,6 +100,20 @@ impl Ledger {
         let done = slot.xor == 0;
         let lost = !self.dead.is_empty() && self.dead.iter().any(|(bit, _)| delta.workers & bit != 0);
         (done || lost).then(|| self.close(delta.root.slot, now_ns, (!done).then_some(Why::Death)))
+    }
+
+    /// Takes in edges that are done.
+    pub(crate) fn settle(&mut self, edges: &[Edge], now_ns: u64, outcomes: &mut Vec<Outcome>) {
+        for Edge { root, id } in edges {
+            let Some(slot) = self.slots.get_mut(root.slot as usize) else { continue };
+            if !slot.live || slot.generation != root.generation || root.task != self.task {
+                continue;
+            }
+            slot.xor ^= id;
+            if slot.xor == 0 {
+                outcomes.push(self.close(root.slot, now_ns, None));
+            }
+        }
     }
 
     /// A worker died: every tree it touched fails, now or when a delta tells of it.

@@ -13,6 +13,7 @@ mod report;
 mod routes;
 mod scheduler;
 mod task;
+mod trees;
 mod turn;
 mod waits;
 
@@ -22,8 +23,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use squall_core::control::{ErrorReport, TaskReport};
-use squall_core::wire::Delta;
-use squall_core::{Batch, Columns, ComponentKind, Edge, Error, Lineage, Plan, Root, Source};
+use squall_core::wire::{Delta, Verdict};
+use squall_core::{Columns, ComponentKind, Edge, Error, Lineage, Plan, Root, Source};
 
 pub(crate) use build::{Surroundings, build};
 use faults::Faults;
@@ -35,7 +36,8 @@ use waits::Waits;
 
 use crate::sync::lock;
 
-/// Takes what is for other workers; implemented by the links, and by nothing in a worker that is alone.
+/// Takes what is for other workers; implemented by the links, and by nothing in a worker that is alone. What is given may
+/// wait for more until [`Links::go`].
 pub(crate) trait Links: Send + Sync {
     /// Rows for tasks of that worker.
     fn send(&self, worker: u32, stream: u32, source: u32, columns: &Columns, receivers: &[(u32, &Lineage)]);
@@ -45,6 +47,8 @@ pub(crate) trait Links: Send + Sync {
     fn credit(&self, worker: u32, task: u32, tuples: u64, bytes: u64);
     /// Why a tree of a ledger of that worker is about to fail; before the delta that says so.
     fn reason(&self, worker: u32, root: Root, text: String);
+    /// What was given before goes now.
+    fn go(&self);
 }
 
 /// No task is at this worker.
@@ -120,12 +124,27 @@ impl Shared {
         self.links.send(worker, stream, source, columns, receivers);
     }
 
+    /// What is for other workers and waits for more goes now.
+    pub(crate) fn go(&self) {
+        self.links.go();
+    }
+
     pub(crate) fn credit(&self, worker: u32, task: u32, tuples: u64, bytes: u64) {
         self.links.credit(worker, task, tuples, bytes);
     }
 
-    /// Hands deltas to the ledgers they are for, and empties the vector.
-    pub(crate) fn tell_ledgers(&self, deltas: &mut Vec<Delta>) {
+    /// Hands deltas and what is done to the ledgers they are for, and empties the vectors.
+    pub(crate) fn tell_ledgers(&self, deltas: &mut Vec<Delta>, done: &mut Vec<Lineage>) {
+        done.retain_mut(|lineage| {
+            let edges = lineage.edges();
+            let stays = self.is_of_one_spout_here(edges);
+            if !stays {
+                let delta = |e: &Edge| Delta { root: e.root, xor: e.id, workers: 0, verdict: Verdict::Going };
+                deltas.extend(edges.iter().map(delta));
+                self.pool.give_lineage(std::mem::take(lineage));
+            }
+            stays
+        });
         // Nearly always all are for one spout; else each run of neighbours is handed over by itself, in order.
         for run in deltas.chunk_by(|a, b| a.root.task == b.root.task) {
             let spout = run[0].root.task;
@@ -135,6 +154,19 @@ impl Shared {
             }
         }
         deltas.clear();
+        for lineage in done.drain(..) {
+            let spout = lineage.edges().first().and_then(|e| self.local(e.root.task));
+            if let Some(task) = spout {
+                lock(&task.letters).done.push(lineage);
+                task.wake(&self.scheduler);
+            }
+        }
+    }
+
+    fn is_of_one_spout_here(&self, edges: &[Edge]) -> bool {
+        edges
+            .first()
+            .is_some_and(|first| self.local(first.root.task).is_some() && edges.iter().all(|e| e.root.task == first.root.task))
     }
 
     /// Tells ledgers why trees are about to fail, where dead letters are wanted; without an error it is not their tuples' fault.
@@ -153,13 +185,15 @@ impl Shared {
     }
 
     fn tell_local(&self, task: &Arc<Task>, deltas: &[Delta]) {
-        lock(&task.deltas).extend_from_slice(deltas);
+        lock(&task.letters).deltas.extend_from_slice(deltas);
         task.wake(&self.scheduler);
     }
 
-    pub(crate) fn recycle(&self, batch: Batch) {
-        let (columns, lineage) = batch.into_parts();
+    pub(crate) fn give_lineage(&self, lineage: Lineage) {
         self.pool.give_lineage(lineage);
+    }
+
+    pub(crate) fn recycle(&self, columns: Arc<Columns>) {
         if let Some(columns) = Arc::into_inner(columns) {
             self.pool.give_back(columns);
         }
@@ -180,6 +214,10 @@ impl Shared {
 impl Runner for Arc<Shared> {
     fn turn(&self, task: &Arc<Task>) -> bool {
         lock(&task.body).turn(task, self)
+    }
+
+    fn pause(&self) {
+        self.go();
     }
 
     fn alarm(&self, task: u32, alarm: Alarm) {

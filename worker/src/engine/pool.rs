@@ -6,13 +6,21 @@ use squall_core::{Columns, Lineage, Schema};
 
 use crate::sync::lock;
 
-/// Kept for each stream; more are freed.
-const KEPT: usize = 32;
+/// Kept for each stream, as long as they hold no more bytes; more are freed.
+const KEPT: usize = 512;
+const KEPT_BYTES: usize = 2 << 20;
+const KEPT_LINEAGES: usize = 64;
 /// Larger ones are freed: one huge tuple must not stay for ever.
 const LARGEST: usize = 1 << 20;
 
+#[derive(Default)]
+struct Shelf {
+    columns: Vec<(usize, Columns)>,
+    bytes: usize,
+}
+
 pub(crate) struct Pool {
-    streams: Vec<(Arc<Schema>, Mutex<Vec<Columns>>)>,
+    streams: Vec<(Arc<Schema>, Mutex<Shelf>)>,
     lineages: Mutex<Vec<Lineage>>,
 }
 
@@ -30,7 +38,7 @@ impl Pool {
         if !lineage.is_empty() {
             lineage.clear();
             let mut kept = lock(&self.lineages);
-            if kept.len() < KEPT {
+            if kept.len() < KEPT_LINEAGES {
                 kept.push(lineage);
             }
         }
@@ -46,16 +54,21 @@ impl Pool {
 
     pub(crate) fn take_known(&self, stream: u32) -> Option<Columns> {
         let (schema, kept) = self.streams.get(stream as usize)?;
-        Some(lock(kept).pop().unwrap_or_else(|| Columns::new(schema.clone())))
+        let mut kept = lock(kept);
+        let Some((bytes, columns)) = kept.columns.pop() else { return Some(Columns::new(schema.clone())) };
+        kept.bytes -= bytes;
+        Some(columns)
     }
 
     pub(crate) fn give(&self, stream: u32, mut columns: Columns) {
         let Some((_, kept)) = self.streams.get(stream as usize) else { return };
-        if columns.bytes() <= LARGEST {
+        let bytes = columns.bytes();
+        if bytes <= LARGEST {
             columns.clear();
             let mut kept = lock(kept);
-            if kept.len() < KEPT {
-                kept.push(columns);
+            if kept.columns.len() < KEPT && kept.bytes + bytes <= KEPT_BYTES {
+                kept.bytes += bytes;
+                kept.columns.push((bytes, columns));
             }
         }
     }

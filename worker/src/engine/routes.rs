@@ -3,19 +3,6 @@
 use squall_core::key;
 use squall_core::{Grouping, ValueRef};
 
-/// Bundles that a row is appended to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Targets {
-    pub(crate) first: usize,
-    pub(crate) count: usize,
-}
-
-impl Targets {
-    fn one(at: usize) -> Self {
-        Targets { first: at, count: 1 }
-    }
-}
-
 /// Routes to the tasks of one subscribing bolt. Bundle `first + i` leads to its task `i`; where all tasks get every row
 /// there is one bundle for all of them.
 pub(crate) struct Router {
@@ -75,9 +62,9 @@ impl Router {
         }
     }
 
-    #[inline]
-    pub(crate) fn route(&mut self, row: &[ValueRef<'_>], scratch: &mut Vec<u8>) -> Targets {
-        let tasks = self.tasks.len() as u32;
+    /// The bundle that a row is appended to; none on a direct stream, where the emitter says it.
+    #[inline(always)]
+    pub(crate) fn route(&mut self, row: &[ValueRef<'_>], scratch: &mut Vec<u8>) -> Option<usize> {
         let at = match &mut self.how {
             How::Turn { among, next } => {
                 let at = among[*next];
@@ -87,6 +74,16 @@ impl Router {
                 }
                 at
             }
+            How::All | How::Global => 0,
+            How::Key { .. } | How::PartialKey { .. } => self.by_key(row, scratch),
+            How::Direct => return None,
+        };
+        Some(self.first + at)
+    }
+
+    fn by_key(&mut self, row: &[ValueRef<'_>], scratch: &mut Vec<u8>) -> usize {
+        let tasks = self.tasks.len() as u32;
+        match &mut self.how {
             How::Key { columns } => key::task(key::group(hash(row, columns, scratch)), tasks) as usize,
             How::PartialKey { columns, sent } => {
                 let hash = hash(row, columns, scratch);
@@ -95,16 +92,13 @@ impl Router {
                 sent[at] += 1;
                 at
             }
-            How::All | How::Global => 0,
-            // A direct stream is routed by `direct`; an emit without a task was refused.
-            How::Direct => return Targets { first: self.first, count: 0 },
-        };
-        Targets::one(self.first + at)
+            _ => 0,
+        }
     }
 
     /// The bundle of one task, if it subscribes.
-    pub(crate) fn direct(&self, task: u32) -> Option<Targets> {
-        self.tasks.iter().position(|t| *t == task).map(|i| Targets::one(self.first + i))
+    pub(crate) fn direct(&self, task: u32) -> Option<usize> {
+        self.tasks.iter().position(|t| *t == task).map(|i| self.first + i)
     }
 }
 
@@ -124,9 +118,7 @@ mod tests {
     }
 
     fn go(r: &mut Router, key: i64) -> usize {
-        let targets = r.route(&[ValueRef::Int(key)], &mut Vec::new());
-        assert_eq!(targets.count, 1);
-        targets.first - 10
+        r.route(&[ValueRef::Int(key)], &mut Vec::new()).unwrap() - 10
     }
 
     #[test]
@@ -143,7 +135,7 @@ mod tests {
     fn global_is_the_first_and_direct_what_is_named() {
         assert_eq!(go(&mut router(&Grouping::Global, 3, &[false; 3]), 5), 0);
         let direct = router(&Grouping::Direct, 3, &[false; 3]);
-        assert_eq!(direct.direct(2), Some(Targets::one(11)));
+        assert_eq!(direct.direct(2), Some(11));
         assert_eq!(direct.direct(9), None);
     }
 

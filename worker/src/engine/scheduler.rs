@@ -1,8 +1,8 @@
 //! Which task runs when, on few threads.
 //!
 //! Tasks that a task wakes in its turn run next on the same thread, while the batch is still in that core's cache; the
-//! others queue. Another thread is woken only when there is enough to do for it: a turn that took long left work behind,
-//! or a thread has been busy for a while with more than one task waiting. What comes from outside wakes a thread at once.
+//! others queue. Another thread is woken only when it pays: when what waits takes, by the turns before, clearly longer than
+//! to wake a thread and to bring the data to its core. What comes from outside wakes a thread at once.
 //! Nothing spins; a thread without work sleeps until it is woken or the earliest timer is due.
 
 use std::cell::RefCell;
@@ -17,10 +17,10 @@ use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
 use super::task::Task;
 use crate::sync::lock;
 
-/// A turn longer than this that leaves work behind is worth waking another thread for.
-const LONG_TURN: Duration = Duration::from_micros(20);
-/// A thread that has been busy for this long with two tasks waiting gets help.
-const LONG_BUSY: Duration = Duration::from_millis(1);
+/// What another thread can do meanwhile must take so long for it to be woken, in nanoseconds. To wake it takes some 5 µs.
+const WORTH_WAKING: u64 = 10_000;
+/// A busy thread pauses this often.
+const PAUSE: Duration = Duration::from_micros(100);
 /// How many tasks in a row may run ahead of those from outside, to which a task goes that wants another turn.
 const NEXT_IN_A_ROW: u32 = 16;
 /// A turn longer than this is blocking: if there is work to do, another thread does it.
@@ -42,6 +42,9 @@ pub(crate) enum Alarm {
 
 pub(crate) struct Scheduler {
     outside: Injector<Arc<Task>>,
+    /// How many tasks wait in all queues, and how long their turns will take by those before, in nanoseconds.
+    waiting: AtomicUsize,
+    waiting_ns: AtomicU64,
     seats: Mutex<Vec<Arc<Seat>>>,
     began: Instant,
     sleepers: AtomicUsize,
@@ -87,6 +90,8 @@ impl Parker {
 pub(crate) trait Runner: Send + Sync + 'static {
     /// One turn of a task; true if it wants another.
     fn turn(&self, task: &Arc<Task>) -> bool;
+    /// The thread is about to have nothing to do, or has been busy for a while.
+    fn pause(&self);
     /// A timer is due.
     fn alarm(&self, task: u32, alarm: Alarm);
 }
@@ -95,6 +100,8 @@ impl Scheduler {
     pub(crate) fn new() -> Self {
         Scheduler {
             outside: Injector::new(),
+            waiting: AtomicUsize::new(0),
+            waiting_ns: AtomicU64::new(0),
             seats: Mutex::default(),
             began: Instant::now(),
             sleepers: AtomicUsize::new(0),
@@ -111,6 +118,7 @@ impl Scheduler {
             return own.call();
         }
         let task = task.clone();
+        self.count(&task);
         let left = WOKEN.with_borrow(|woken| match woken {
             Some(woken) => {
                 woken.push(task);
@@ -121,6 +129,32 @@ impl Scheduler {
         if let Some(task) = left {
             self.outside.push(task);
             self.call_one();
+        }
+    }
+
+    /// A task is about to be queued.
+    fn count(&self, task: &Task) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.waiting_ns.fetch_add(task.cost.queue(), Ordering::Relaxed);
+    }
+
+    /// A task was taken from a queue.
+    fn uncount(&self, task: &Task) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.waiting_ns.fetch_sub(task.cost.unqueue(), Ordering::Relaxed);
+    }
+
+    /// Whether another thread has enough to do while this one gives `next` its turn: with one task waiting that is the
+    /// shorter of the two, with more about half of what waits.
+    fn is_worth_waking(&self, next: &Task) -> bool {
+        if self.sleepers.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let ns = self.waiting_ns.load(Ordering::Relaxed);
+        match self.waiting.load(Ordering::Relaxed) {
+            0 => false,
+            1 => ns.min(next.cost.unqueue()) > WORTH_WAKING,
+            _ => ns / 2 > WORTH_WAKING,
         }
     }
 
@@ -167,13 +201,15 @@ impl Scheduler {
         WOKEN.set(Some(queue));
         let mut in_a_row = 0;
         let mut turns = 0u32;
-        let mut busy_since = Instant::now();
+        let mut now = Instant::now();
+        let mut paused = now;
         while !self.is_stopping() {
             turns = turns.wrapping_add(1);
             if turns.is_multiple_of(32) {
                 self.ring(runner);
             }
             let Some(task) = self.find(&mut in_a_row) else {
+                runner.pause();
                 self.ring(runner);
                 if self.has_work() {
                     continue;
@@ -183,22 +219,26 @@ impl Scheduler {
                     break;
                 }
                 self.rest();
-                busy_since = Instant::now();
+                now = Instant::now();
+                paused = now;
                 continue;
             };
-            let begun = Instant::now();
+            if self.is_worth_waking(&task) {
+                self.call_one();
+            }
+            let begun = now;
             seat.turn_since.store(self.now_ms(begun), Ordering::Relaxed);
             let again = task.run(|task| runner.turn(task));
             seat.turn_since.store(0, Ordering::Relaxed);
-            if again {
-                self.outside.push(task);
+            now = Instant::now();
+            task.cost.note(now.saturating_duration_since(begun).as_nanos() as u64);
+            if now.saturating_duration_since(paused) >= PAUSE {
+                paused = now;
+                runner.pause();
             }
-            if self.sleepers.load(Ordering::Relaxed) > 0 {
-                let waiting = self.outside.len() + seat.queue.len();
-                let now = Instant::now();
-                if (waiting > 0 && now - begun > LONG_TURN) || (waiting > 2 && now - busy_since > LONG_BUSY) {
-                    self.call_one();
-                }
+            if again {
+                self.count(&task);
+                self.outside.push(task);
             }
         }
         // What is left is for the others.
@@ -237,7 +277,9 @@ impl Scheduler {
         loop {
             own.sleep();
             while !self.is_stopping() {
-                if !task.run(|task| runner.turn(task)) {
+                let again = task.run(|task| runner.turn(task));
+                runner.pause();
+                if !again {
                     break;
                 }
             }
@@ -256,7 +298,7 @@ impl Scheduler {
             seats.iter().find_map(|s| self.retry(|| s.queue.steal()))
         };
         *in_a_row += 1;
-        if *in_a_row > NEXT_IN_A_ROW {
+        let found = if *in_a_row > NEXT_IN_A_ROW {
             *in_a_row = 0;
             outside().or_else(here).or_else(elsewhere)
         } else {
@@ -264,7 +306,8 @@ impl Scheduler {
                 *in_a_row = 0;
                 outside().or_else(elsewhere)
             })
-        }
+        };
+        found.inspect(|task| self.uncount(task))
     }
 
     fn retry(&self, steal: impl Fn() -> Steal<Arc<Task>>) -> Option<Arc<Task>> {

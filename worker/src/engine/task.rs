@@ -1,9 +1,10 @@
 //! A task: its mailbox, its place in the scheduler's life cycle, and the body that only the thread running it may touch.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use squall_core::Lineage;
 use squall_core::wire::Delta;
 use squall_core::{Batch, Histogram, Metrics, Root};
 
@@ -46,7 +47,7 @@ pub(crate) struct Task {
     /// What waits in the mailbox, from all workers.
     pub(crate) queued: AtomicU64,
     /// For a spout's ledger.
-    pub(crate) deltas: Mutex<Vec<Delta>>,
+    pub(crate) letters: Mutex<Letters>,
     pub(crate) news: Mutex<Vec<News>>,
     /// Why trees of its are about to fail.
     pub(crate) reasons: Mutex<Vec<(Root, String)>>,
@@ -55,6 +56,7 @@ pub(crate) struct Task {
     pub(crate) poked: AtomicBool,
     pub(crate) body: Mutex<Body>,
     pub(crate) stats: Stats,
+    pub(crate) cost: Cost,
     /// A task that may block has a thread of its own.
     pub(crate) own_thread: Option<Parker>,
 }
@@ -84,6 +86,48 @@ pub(crate) struct Stats {
     pub(crate) metrics: Metrics,
 }
 
+/// What a turn takes, in nanoseconds, by those before; the scheduler weighs with it whether another thread is worth waking.
+#[derive(Default)]
+pub(crate) struct Cost {
+    turn_ns: AtomicU32,
+    /// As it was when the task was queued.
+    queued_ns: AtomicU32,
+}
+
+impl Cost {
+    /// The expected cost of a task that is queued.
+    pub(crate) fn queue(&self) -> u64 {
+        let ns = self.turn_ns.load(Ordering::Relaxed);
+        self.queued_ns.store(ns, Ordering::Relaxed);
+        ns.into()
+    }
+
+    /// The cost that was expected of a task taken from a queue.
+    pub(crate) fn unqueue(&self) -> u64 {
+        self.queued_ns.load(Ordering::Relaxed).into()
+    }
+
+    /// Takes a turn into account: the mean of some eight, the newest weighing most.
+    pub(crate) fn note(&self, ns: u64) {
+        let mean = u64::from(self.turn_ns.load(Ordering::Relaxed));
+        self.turn_ns.store(u32::try_from((mean * 7 + ns) / 8).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+}
+
+/// What a spout's ledger is told. The deltas come first: one may tell of children whose parent is among what is done.
+#[derive(Default)]
+pub(crate) struct Letters {
+    pub(crate) deltas: Vec<Delta>,
+    /// The edges of batches that are done as a whole, as they came with the batch: nothing is copied.
+    pub(crate) done: Vec<Lineage>,
+}
+
+impl Letters {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.deltas.is_empty() && self.done.is_empty()
+    }
+}
+
 impl Task {
     pub(crate) fn new(id: u32, component: usize, gate: Gate, body: Body, metrics: Metrics, own_thread: Option<Parker>) -> Self {
         Task {
@@ -94,13 +138,14 @@ impl Task {
             mailbox: Mutex::default(),
             gate,
             queued: AtomicU64::new(0),
-            deltas: Mutex::default(),
+            letters: Mutex::default(),
             news: Mutex::default(),
             reasons: Mutex::default(),
             tick_due: AtomicBool::new(false),
             poked: AtomicBool::new(false),
             body: Mutex::new(body),
             stats: Stats { metrics, ..Stats::default() },
+            cost: Cost::default(),
             own_thread,
         }
     }

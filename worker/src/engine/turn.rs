@@ -10,11 +10,12 @@ use squall_core::{Batch, Bolt, Edge, Error, Next, Output, Result, Sink, Spout, S
 
 use super::Shared;
 use super::dead_letters::DeadLetters;
-use super::emission::{Emission, Roots};
+use super::emission::Emission;
 use super::gate::Debts;
 use super::ledger::{Ledger, Outcome};
 use super::scheduler::Alarm;
 use super::task::{Mail, News, Task};
+use super::trees::{Anchored, NewTree, Untracked};
 use crate::sync::lock;
 
 /// A turn ends after this many tuples, so that others get theirs.
@@ -160,7 +161,7 @@ impl BoltRole {
             return false;
         }
         if task.tick_due.swap(false, Relaxed) {
-            let mut sink = BoltSink { out, shared, task, counts: &mut self.counts, slow: false };
+            let mut sink = BoltSink { out, shared, task, counts: &mut self.counts, slow: false, all_done: false };
             let result = catch_unwind(AssertUnwindSafe(|| self.bolt.tick(&mut Output::new(&mut sink))));
             report(shared, task, result);
             if let Some(tick) = self.tick {
@@ -176,7 +177,7 @@ impl BoltRole {
             done += rows;
             shared.waits.note(task.component, now_ns.saturating_sub(mail.since_ns));
             task.stats.batch_since_ns.store(mail.since_ns, Relaxed);
-            self.execute(task, shared, out, &mail, inputs);
+            let is_done = self.execute(task, shared, out, &mail, inputs);
             task.stats.batch_since_ns.store(0, Relaxed);
             let then_ns = std::mem::replace(&mut now_ns, shared.now_ns());
             let took = now_ns.saturating_sub(then_ns);
@@ -187,8 +188,9 @@ impl BoltRole {
             if now_ns - flushed_ns > FLUSH_NS {
                 flushed_ns = now_ns;
                 out.flush();
+                shared.go();
             }
-            self.take_in(task, shared, mail);
+            self.take_in(task, shared, out, mail, is_done);
             if !out.full.is_empty() {
                 return true;
             }
@@ -196,6 +198,7 @@ impl BoltRole {
         true
     }
 
+    /// Whether all of the batch was acked, which is still to be told.
     fn execute(
         &mut self,
         task: &Arc<Task>,
@@ -203,7 +206,7 @@ impl BoltRole {
         out: &mut Emission,
         mail: &Mail,
         inputs: &[(String, String)],
-    ) {
+    ) -> bool {
         let batch = &mail.batch;
         let rows = batch.len() as u64;
         self.counts.0 += rows;
@@ -213,17 +216,18 @@ impl BoltRole {
                 self.by_input[i] += rows;
             }
         }
-        let mut sink = BoltSink { out, shared, task, counts: &mut self.counts, slow: self.slow };
+        let mut sink = BoltSink { out, shared, task, counts: &mut self.counts, slow: self.slow, all_done: false };
         let mut output = Output::new(&mut sink);
         output.start();
         let result = catch_unwind(AssertUnwindSafe(|| self.bolt.execute_batch(batch, &mut output)));
         // A panic fails what was not settled yet, as an error of the whole batch does.
         let result = result.unwrap_or_else(|panic| Err(shared.panicked(task, &*panic)));
         output.settle(batch, result);
+        sink.all_done
     }
 
     /// The batch is done with: there is room for the next, and its memory is used again.
-    fn take_in(&mut self, task: &Arc<Task>, shared: &Arc<Shared>, mail: Mail) {
+    fn take_in(&mut self, task: &Arc<Task>, shared: &Arc<Shared>, out: &mut Emission, mail: Mail, is_done: bool) {
         let (rows, bytes) = (mail.batch.len() as u64, mail.batch.columns().bytes() as u64);
         task.queued.fetch_sub(rows, Relaxed);
         match mail.from {
@@ -234,7 +238,13 @@ impl BoltRole {
                 }
             }
         }
-        shared.recycle(mail.batch);
+        let (columns, lineage) = mail.batch.into_parts();
+        if is_done {
+            out.settle_batch(lineage);
+        } else {
+            shared.give_lineage(lineage);
+        }
+        shared.recycle(columns);
     }
 }
 
@@ -327,19 +337,25 @@ impl SpoutRole {
     /// Takes in what became of the trees.
     fn hear(&mut self, task: &Arc<Task>, shared: &Arc<Shared>) {
         let now_ns = shared.now_ns();
-        let mut deltas = std::mem::take(&mut *lock(&task.deltas));
-        if let Some(letters) = &mut self.dead_letters {
+        let mut letters = std::mem::take(&mut *lock(&task.letters));
+        if let Some(dead) = &mut self.dead_letters {
             // After the deltas were taken: what those of them that fail a tree have to say is there by now.
-            std::mem::take(&mut *lock(&task.reasons)).into_iter().for_each(|(root, text)| letters.reason(root, text));
+            std::mem::take(&mut *lock(&task.reasons)).into_iter().for_each(|(root, text)| dead.reason(root, text));
         }
-        for delta in deltas.drain(..) {
-            self.outcomes.extend(self.ledger.apply(&delta, now_ns));
+        if !letters.is_empty() {
+            for delta in letters.deltas.drain(..) {
+                self.outcomes.extend(self.ledger.apply(&delta, now_ns));
+            }
+            for lineage in letters.done.drain(..) {
+                self.ledger.settle(lineage.edges(), now_ns, &mut self.outcomes);
+                shared.give_lineage(lineage);
+            }
         }
         {
-            // The vector goes back, so that it need not grow again.
-            let mut inbox = lock(&task.deltas);
+            // The vectors go back, so that they need not grow again.
+            let mut inbox = lock(&task.letters);
             if inbox.is_empty() {
-                *inbox = deltas;
+                *inbox = letters;
             }
         }
         for news in std::mem::take(&mut *lock(&task.news)) {
@@ -371,13 +387,16 @@ impl SpoutRole {
             return;
         }
         let mut complete = lock(&task.stats.complete);
+        // Neighbours mostly left together and were done together.
+        let (mut run_ns, mut run) = (0, 0);
         for outcome in &self.outcomes {
             match outcome {
                 Outcome::Done { took_ns, .. } => {
                     self.counts.0 += 1;
-                    if shared.acking {
-                        complete.record(*took_ns, 1);
+                    if *took_ns != run_ns && shared.acking {
+                        complete.record(run_ns, std::mem::take(&mut run));
                     }
+                    (run_ns, run) = (*took_ns, run + 1);
                 }
                 Outcome::Failed { .. } => {
                     self.counts.1 += 1;
@@ -387,6 +406,9 @@ impl SpoutRole {
                     }
                 }
             }
+        }
+        if shared.acking {
+            complete.record(run_ns, run);
         }
         drop(complete);
         // After a panic the rest are told all the same.
@@ -429,6 +451,8 @@ struct BoltSink<'a> {
     task: &'a Arc<Task>,
     counts: &'a mut (u64, u64, u64),
     slow: bool,
+    /// The whole batch in hand was acked; its lineage goes to the ledger as it is.
+    all_done: bool,
 }
 
 impl Sink for BoltSink<'_> {
@@ -445,7 +469,7 @@ impl Sink for BoltSink<'_> {
         row: &[ValueRef<'_>],
         targets: Option<&mut Vec<u32>>,
     ) -> Result<()> {
-        self.out.emit(stream, task, Roots::Anchors(anchors), row, targets)
+        self.out.emit(stream, task, &mut Anchored(anchors), row, targets)
     }
 
     #[inline]
@@ -455,13 +479,14 @@ impl Sink for BoltSink<'_> {
         self.out.settle(edges, Verdict::Going);
         if self.slow {
             self.out.flush();
+            self.shared.go();
         }
     }
 
     fn ack_batch(&mut self, batch: &Batch) {
         self.counts.1 += batch.len() as u64;
         self.task.stats.progress.store(self.counts.1 + self.counts.2, Relaxed);
-        self.out.settle(batch.lineage().edges(), Verdict::Going);
+        self.all_done = true;
     }
 
     fn fail(&mut self, edges: &[Edge], error: &Error) {
@@ -507,10 +532,10 @@ impl SpoutSink for OutSink<'_> {
         targets: Option<&mut Vec<u32>>,
     ) -> Result<()> {
         self.room = self.room.saturating_sub(1);
-        let Some(id) = id else { return self.out.emit(stream, task, Roots::Anchors(&[]), row, targets) };
+        let Some(id) = id else { return self.out.emit(stream, task, &mut Untracked, row, targets) };
         if !self.shared.acking {
             // Without tracking a tuple counts as done once it is emitted, as in Storm.
-            self.out.emit(stream, task, Roots::Anchors(&[]), row, targets)?;
+            self.out.emit(stream, task, &mut Untracked, row, targets)?;
             self.outcomes.push(Outcome::Done { id, took_ns: 0 });
             return Ok(());
         }
@@ -518,10 +543,14 @@ impl SpoutSink for OutSink<'_> {
             letters.emitted(id, stream, row);
         }
         let root = self.ledger.open();
-        let (mut xor, mut workers) = (0, 0);
-        let emitted = self.out.emit(stream, task, Roots::New { root, xor: &mut xor, workers: &mut workers }, row, targets);
+        let mut tree = NewTree { root, xor: 0, workers: 0 };
+        let emitted = self.out.emit(stream, task, &mut tree, row, targets);
         match emitted {
-            Ok(()) => self.outcomes.extend(self.ledger.plant(root, id, xor, workers, self.now_ns)),
+            Ok(()) => {
+                if let Some(outcome) = self.ledger.plant(root, id, tree.xor, tree.workers, self.now_ns) {
+                    self.outcomes.push(outcome);
+                }
+            }
             Err(_) => self.ledger.abandon(root),
         }
         emitted

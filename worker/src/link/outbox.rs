@@ -1,5 +1,6 @@
-//! What tasks leave for the link thread: one outbox for each other worker. While the thread is busy, frames grow; when it
-//! is idle, each flush goes out by itself. How much can be in here is bounded by the gates.
+//! What tasks leave for the link thread: one outbox for each other worker. Frames grow until they are full or the tasks
+//! pause: to wake the link thread and ZeroMQ's takes longer than to fill a batch. How much can be in here is bounded by the
+//! gates.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +37,8 @@ struct Inner {
 /// The outboxes by worker.
 pub(crate) struct Outboxes {
     boxes: RwLock<Vec<Arc<Outbox>>>,
+    /// Something waits that the link thread has not been woken for.
+    waits: AtomicBool,
     pub(super) waker: Waker,
 }
 
@@ -97,7 +100,7 @@ impl Outbox {
 
 impl Outboxes {
     pub(super) fn new(waker: Waker) -> Self {
-        Outboxes { boxes: RwLock::default(), waker }
+        Outboxes { boxes: RwLock::default(), waits: AtomicBool::new(false), waker }
     }
 
     /// The outbox for a worker. Indices come from orders, never from a link.
@@ -123,25 +126,31 @@ impl Links for Outboxes {
             log::warn!("rows for worker {worker}, which nobody has heard of; their trees fail at the message time-out");
             return;
         };
-        {
+        let is_full = {
             let mut inner = lock(&outbox.inner);
             if inner.open.is_empty() {
                 inner.open.extend_from_slice(&HEADER);
             }
             encode_batch(&mut inner.open, stream, source, columns, receivers);
-            if inner.open.len() >= FRAME {
+            let is_full = inner.open.len() >= FRAME;
+            if is_full {
                 let spare = inner.spare.pop().unwrap_or_default();
                 let full = std::mem::replace(&mut inner.open, spare);
                 inner.ready.push_back(full);
             }
+            is_full
+        };
+        if is_full {
+            self.waker.wake();
+        } else {
+            self.waits.store(true, Ordering::SeqCst);
         }
-        self.waker.wake();
     }
 
     fn deltas(&self, worker: u32, deltas: &[Delta]) {
         let Some(outbox) = self.known(worker).filter(|o| o.up.load(Ordering::SeqCst)) else { return };
         outbox.with_control(|out| encode_item(out, &Item::Deltas(deltas.to_vec())));
-        self.waker.wake();
+        self.waits.store(true, Ordering::SeqCst);
     }
 
     fn reason(&self, worker: u32, root: Root, text: String) {
@@ -153,6 +162,12 @@ impl Links for Outboxes {
     fn credit(&self, worker: u32, task: u32, tuples: u64, bytes: u64) {
         let Some(outbox) = self.known(worker) else { return };
         outbox.control(&Item::Credit(Credit { task, tuples, bytes }));
-        self.waker.wake();
+        self.waits.store(true, Ordering::SeqCst);
+    }
+
+    fn go(&self) {
+        if self.waits.load(Ordering::Relaxed) && self.waits.swap(false, Ordering::SeqCst) {
+            self.waker.wake();
+        }
     }
 }

@@ -64,6 +64,7 @@ impl crate::engine::Links for Nobody {
     fn deltas(&self, _: u32, _: &[squall_core::wire::Delta]) {}
     fn credit(&self, _: u32, _: u32, _: u64, _: u64) {}
     fn reason(&self, _: u32, _: squall_core::Root, _: String) {}
+    fn go(&self) {}
 }
 
 fn around(worker: u32, tasks: BTreeSet<u32>, links: Arc<dyn crate::engine::Links>) -> Surroundings {
