@@ -1,6 +1,6 @@
 //! Calls to nimbus.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use squall_core::control::{Problem, loopback_only};
 use squall_core::{Error, Result};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Nimbus sends nothing longer but blobs.
 const LONGEST_ANSWER: usize = 64 << 20;
@@ -24,17 +24,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     address: SocketAddr,
+    /// The address calls come from: a machine has one, by which it is reached or not.
+    from: IpAddr,
     token: String,
 }
 
 impl Client {
-    pub(crate) fn new(url: &str, token: &str) -> Result<Self> {
+    pub(crate) fn new(url: &str, token: &str, from: IpAddr) -> Result<Self> {
         let wrong = || Error::user(format!("`{url}` is no address of a nimbus: expected one such as http://127.0.0.1:6700"));
         let address: SocketAddr =
             url.strip_prefix("http://").map(|a| a.trim_end_matches('/')).and_then(|a| a.parse().ok()).ok_or_else(wrong)?;
         // The token would travel in the clear.
         loopback_only(address)?;
-        Ok(Client { address, token: token.to_owned() })
+        Ok(Client { address, from, token: token.to_owned() })
     }
 
     /// Sends JSON, gets JSON; `None` for 204.
@@ -90,12 +92,17 @@ impl Client {
         Ok(())
     }
 
+    async fn connect(&self) -> std::io::Result<TcpStream> {
+        let socket = if self.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        if self.from.is_ipv4() == self.address.is_ipv4() {
+            socket.bind(SocketAddr::new(self.from, 0))?;
+        }
+        socket.connect(self.address).await
+    }
+
     async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Response<Incoming>, Failed> {
         let connect = |e| Failed::Error(Error::external(format!("cannot reach nimbus at {}", self.address)).because(e));
-        let stream = tokio::time::timeout(PATIENCE, TcpStream::connect(self.address))
-            .await
-            .unwrap_or_else(|e| Err(e.into()))
-            .map_err(connect)?;
+        let stream = tokio::time::timeout(PATIENCE, self.connect()).await.unwrap_or_else(|e| Err(e.into())).map_err(connect)?;
         stream.set_nodelay(true).map_err(connect)?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| broken(e.into()))?;

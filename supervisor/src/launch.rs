@@ -1,7 +1,7 @@
 //! How a worker is started: its blobs, its orders in a file, its process.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use squall_core::control::{Exit, Launch, WantedWorker, incarnation};
 use squall_core::{Error, Result};
@@ -66,7 +66,7 @@ impl Supervisor {
             state_dir: self.layout.state(&key.0)?,
             log_file: dir.join(LOG),
             threads: self.threads_each(),
-            bind: "127.0.0.1".to_owned(),
+            bind: self.bind.to_string(),
         };
         write(&dir.join(LAUNCH), &serde_json::to_vec(&launch)?, 0o600)?;
         command.arg("--run").arg(dir.join(LAUNCH)).current_dir(&launch.state_dir);
@@ -111,8 +111,25 @@ impl Supervisor {
     /// Writes down what the next supervisor must know to adopt a worker. Without it, it would be started twice.
     pub(crate) fn keep(&self, key: &Key, kept: &Kept) {
         let written = self.layout.worker(key).and_then(|dir| write(&dir.join(PROCESS), &serde_json::to_vec(kept)?, 0o600));
-        if let Err(e) = written {
-            log::error!(topology = key.0.as_str(), worker = key.1, error:display = e; "cannot write down the worker's process");
+        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        match written {
+            Ok(()) => drop(unwritten.remove(key)),
+            Err(e) => {
+                if unwritten.insert(key.clone()) {
+                    log::error!(topology = key.0.as_str(), worker = key.1, error:display = e; "cannot write down the worker's process");
+                }
+            }
+        }
+    }
+
+    /// Tries again what could not be written down: the disk may have been full.
+    pub(crate) fn keep_unwritten(&self) {
+        let unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for key in unwritten {
+            match self.look(|r| r.entries.get(&key).and_then(|e| e.run.as_ref()).map(|r| r.kept.clone())) {
+                Some(kept) => self.keep(&key, &kept),
+                None => drop(self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).remove(&key)),
+            }
         }
     }
 

@@ -61,7 +61,7 @@ pub async fn run(options: Options, listener: TcpListener, shutdown: impl Future<
     let layout = layout::Layout::open(&options.dir)?;
     layout.keep_port(address.port())?;
     let stop_workers = options.stop_workers_on_exit;
-    let supervisor = Arc::new(supervisor::Supervisor::new(options, layout, format!("http://{address}"))?);
+    let supervisor = Arc::new(supervisor::Supervisor::new(options, layout, address)?);
     log::info!(id = supervisor.id.as_str(), address:display = address; "supervisor is here");
     // Before anybody can call: a worker that is not known yet would be told to stop.
     for (key, started) in supervisor.adopt() {

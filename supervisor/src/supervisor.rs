@@ -1,5 +1,7 @@
 //! The running supervisor: the roster behind a lock, and those who wait for it to change.
 
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +27,8 @@ pub(crate) struct Supervisor {
     pub(crate) options: Options,
     pub(crate) id: String,
     pub(crate) url: String,
+    /// Where its workers listen, and from where they and it call others.
+    pub(crate) bind: Ipv4Addr,
     pub(crate) layout: Layout,
     pub(crate) client: Client,
     pub(crate) blobs: Blobs,
@@ -41,13 +45,18 @@ pub(crate) struct Supervisor {
     closing: watch::Sender<bool>,
     leaving: AtomicBool,
     keepers: Mutex<JoinSet<()>>,
+    /// Workers whose processes are not written down, because that failed.
+    pub(crate) unwritten: Mutex<BTreeSet<Key>>,
     /// What nimbus hears of the supervisor itself.
     self_portrait: Heartbeat,
 }
 
 impl Supervisor {
-    pub(crate) fn new(options: Options, layout: Layout, url: String) -> Result<Self> {
-        let client = Client::new(&options.nimbus, &options.token)?;
+    pub(crate) fn new(options: Options, layout: Layout, address: SocketAddr) -> Result<Self> {
+        let url = format!("http://{address}");
+        // Links are IPv4 only so far.
+        let bind = if let IpAddr::V4(bind) = address.ip() { bind } else { Ipv4Addr::LOCALHOST };
+        let client = Client::new(&options.nimbus, &options.token, address.ip())?;
         let self_portrait = Heartbeat {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             machine: options.machine_id.clone().unwrap_or_else(machine::id),
@@ -65,6 +74,7 @@ impl Supervisor {
             blobs: Blobs::new(layout.blobs(), client.clone()),
             client,
             url,
+            bind,
             layout,
             positions: Positions::default(),
             roster: Mutex::default(),
@@ -75,6 +85,7 @@ impl Supervisor {
             closing: watch::Sender::new(false),
             leaving: AtomicBool::new(false),
             keepers: Mutex::new(JoinSet::new()),
+            unwritten: Mutex::default(),
             self_portrait,
             options,
         })

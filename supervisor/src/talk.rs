@@ -131,6 +131,7 @@ pub(crate) async fn look_around(supervisor: Arc<Supervisor>) {
             supervisor.beat();
             continue;
         }
+        supervisor.keep_unwritten();
         if round.is_multiple_of(60) {
             clear_away(&supervisor);
         }

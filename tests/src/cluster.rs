@@ -1,5 +1,6 @@
 //! A cluster of real processes on this machine.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -19,7 +20,12 @@ pub struct Cluster {
     nimbus: Option<Daemon>,
     supervisors: Vec<(Machine, Option<Daemon>)>,
     url: String,
+    /// Nimbus's.
+    address: Ipv4Addr,
 }
+
+/// Nimbus's address where machines have addresses of their own.
+pub const NIMBUS: Ipv4Addr = Ipv4Addr::new(127, 0, 9, 1);
 
 /// A supervisor to be started.
 #[derive(Debug, Clone)]
@@ -28,12 +34,14 @@ pub struct Machine {
     pub name: String,
     /// Its slots.
     pub slots: u32,
+    /// The address of it and its workers; one of loopback.
+    pub address: Ipv4Addr,
 }
 
 impl Machine {
     /// A supervisor of this name with so many slots.
     pub fn new(name: &str, slots: u32) -> Machine {
-        Machine { name: name.to_owned(), slots }
+        Machine { name: name.to_owned(), slots, address: Ipv4Addr::LOCALHOST }
     }
 }
 
@@ -44,8 +52,16 @@ impl Cluster {
     /// That fails.
     #[track_caller]
     pub fn start(machines: &[Machine]) -> Cluster {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let mut cluster = Cluster { dir, nimbus: None, supervisors: Vec::new(), url: String::new() };
+        Cluster::start_in(tempfile::tempdir().expect("a temporary folder"), machines)
+    }
+
+    /// The same in a folder that is prepared: machines have their names below it, nimbus has `nimbus`. Where the machines have addresses
+    /// of their own, nimbus has one too.
+    #[track_caller]
+    pub fn start_in(dir: TempDir, machines: &[Machine]) -> Cluster {
+        let apart = machines.iter().any(|m| m.address != Ipv4Addr::LOCALHOST);
+        let address = if apart { NIMBUS } else { Ipv4Addr::LOCALHOST };
+        let mut cluster = Cluster { dir, nimbus: None, supervisors: Vec::new(), url: String::new(), address };
         cluster.start_nimbus();
         for machine in machines {
             cluster.supervisors.push((machine.clone(), None));
@@ -58,6 +74,14 @@ impl Cluster {
     /// The folder of everything.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// A machine's address.
+    ///
+    /// # Panics
+    /// There is no such machine.
+    pub fn address(&self, machine: &str) -> Ipv4Addr {
+        self.supervisors.iter().find(|(m, _)| m.name == machine).expect("a machine of this name").0.address
     }
 
     /// The names of all supervisors.
@@ -93,7 +117,12 @@ impl Cluster {
     pub fn start_nimbus(&mut self) {
         let port = self.url.rsplit(':').next().filter(|p| !p.is_empty()).unwrap_or("0").to_owned();
         let mut command = command(self.dir());
-        command.arg("nimbus").arg("--dir").arg(self.dir().join("nimbus")).args(["--port", &port]);
+        command.arg("nimbus").arg("--dir").arg(self.dir().join("nimbus")).args([
+            "--port",
+            &port,
+            "--bind",
+            &self.address.to_string(),
+        ]);
         let nimbus = Daemon::start("nimbus", &mut command);
         self.url.clone_from(&nimbus.url);
         self.nimbus = Some(nimbus);
@@ -107,9 +136,16 @@ impl Cluster {
     #[track_caller]
     pub fn start_supervisor(&mut self, name: &str) {
         let at = self.supervisors.iter().position(|(m, _)| m.name == name).expect("a supervisor of this name");
-        let slots = self.supervisors[at].0.slots.to_string();
+        let (slots, address) = (self.supervisors[at].0.slots.to_string(), self.supervisors[at].0.address.to_string());
         let mut command = self.command();
-        command.arg("supervisor").arg("--dir").arg(self.dir().join(name)).args(["--machine-id", name, "--slots", &slots]);
+        command.arg("supervisor").arg("--dir").arg(self.dir().join(name)).args([
+            "--machine-id",
+            name,
+            "--slots",
+            &slots,
+            "--bind",
+            &address,
+        ]);
         self.supervisors[at].1 = Some(Daemon::start(name, &mut command));
     }
 

@@ -13,7 +13,7 @@ mod process;
 use std::time::{Duration, Instant};
 
 pub use binary::{repository, squall, target_dir};
-pub use cluster::{Cluster, Machine};
+pub use cluster::{Cluster, Machine, NIMBUS};
 pub use daemon::Daemon;
 pub use output::{Ran, command, run};
 pub use process::{alive, kill_9, memory_of, pause, resume, started_in, terminate};

@@ -6,7 +6,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use squall_tests::chaos::{ALL, Chaos, Fault, measure, run};
+use squall_tests::chaos::{ALL, APART, Chaos, Fault, measure, run};
 
 /// Together they have every kind of fault.
 const SEEDS: [u64; 2] = [7, 50];
@@ -33,12 +33,16 @@ fn nothing_is_lost_whatever_dies() {
         seeds.into_iter().for_each(|seed| drop(run(seed, &ALL, FAULTS, NUMBERS)));
         return;
     };
+    go_on(minutes, &ALL);
+}
+
+/// Seed after seed, from one that nobody has tried unless one is given.
+fn go_on(minutes: u64, kinds: &[Fault]) {
     let until = Instant::now() + Duration::from_secs(60 * minutes);
-    // Seeds nobody has tried, unless one is given to begin with.
-    let first = seed.unwrap_or_else(|| u64::from(std::process::id()) << 16);
+    let first = number("SQUALL_CHAOS_SEED").unwrap_or_else(|| u64::from(std::process::id()) << 16);
     let (mut runs, mut repeated) = (0, 0);
     while Instant::now() < until {
-        repeated += run(first.wrapping_add(runs), &ALL, 2 * FAULTS, 2 * NUMBERS).repeated;
+        repeated += run(first.wrapping_add(runs), kinds, 2 * FAULTS, 2 * NUMBERS).repeated;
         runs += 1;
     }
     eprintln!("{runs} runs, nothing lost, {repeated} repeated");
@@ -67,8 +71,13 @@ fn inside_a_namespace() {
     let outside = std::env::var(OUTSIDE).unwrap_or_else(|_| namespace());
     assert_ne!(outside, namespace(), "this would take the network from the whole machine; run the test that runs this one");
     assert!(Command::new("ip").args(["link", "set", "lo", "up"]).status().is_ok_and(|s| s.success()));
-    let kinds = [Fault::CutLinks, Fault::CutNetwork, Fault::FullDisk, Fault::KillWorker];
-    run(number("SQUALL_CHAOS_SEED").unwrap_or(1), &kinds, 5, NUMBERS);
+    // Now and then something that needs no namespace comes in between.
+    let kinds: Vec<Fault> = APART.into_iter().chain([Fault::KillWorker, Fault::KillMachine]).collect();
+    let Some(minutes) = number("SQUALL_CHAOS_MINUTES") else {
+        run(number("SQUALL_CHAOS_SEED").unwrap_or(1), &kinds, kinds.len(), 2 * NUMBERS);
+        return;
+    };
+    go_on(minutes, &kinds);
 }
 
 /// The numbers of docs/reliability.md.

@@ -78,7 +78,7 @@ fn work(registry: &Registry, launch: &Launch, plan: Arc<Plan>, plan_hash: String
     let hello = Hello { incarnation: launch.incarnation, pid: std::process::id(), endpoint: links.endpoint.clone() };
     say_hello(&supervisor, &hello)?;
     let revision = Arc::new(AtomicU64::new(0));
-    ask_for_orders(supervisor.clone(), revision.clone(), events)?;
+    ask_for_orders(supervisor.clone(), hello, revision.clone(), events)?;
     let Some(first) = first_orders(&inbox)? else { return Ok(()) };
     let tasks = first.workers.iter().find(|w| w.index == launch.worker).map(|w| w.tasks.iter().copied().collect());
     let tasks = tasks.ok_or_else(|| Error::internal("the orders do not name this worker"))?;
@@ -258,9 +258,14 @@ fn first_orders(inbox: &Receiver<Event>) -> Result<Option<Orders>> {
 }
 
 /// Asks for newer orders again and again. A supervisor that does not answer is no reason to stop: it may be restarted.
-fn ask_for_orders(supervisor: Supervisor, revision: Arc<AtomicU64>, events: Sender<Event>) -> Result<()> {
+/// The next one may know this process by a file that was written before its hello, so that it is said again.
+fn ask_for_orders(supervisor: Supervisor, hello: Hello, revision: Arc<AtomicU64>, events: Sender<Event>) -> Result<()> {
     let ask = move || {
+        let mut lost = false;
         loop {
+            if lost && supervisor.hello(&hello).is_ok() {
+                lost = false;
+            }
             let event = match supervisor.orders(revision.load(Ordering::SeqCst), ORDERS) {
                 Ok(Answer::Some(orders)) => {
                     revision.store(orders.revision, Ordering::SeqCst);
@@ -270,6 +275,7 @@ fn ask_for_orders(supervisor: Supervisor, revision: Arc<AtomicU64>, events: Send
                 Ok(Answer::Unwanted) => Event::Stop("this incarnation is not wanted any more"),
                 Err(error) => {
                     log::debug!("no orders: {error}");
+                    lost = true;
                     std::thread::sleep(RETRY);
                     continue;
                 }

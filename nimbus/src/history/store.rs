@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::TableDefinition;
 use squall_core::{Error, Result};
 
 use super::{Point, Tier};
+use crate::store::DatabaseFile;
 
 type Key<'a> = (&'a str, u8, u64);
 
@@ -17,7 +18,7 @@ const KEPT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("kept");
 /// The book of what happened.
 #[derive(Debug)]
 pub(crate) struct Book {
-    database: Database,
+    database: DatabaseFile,
 }
 
 /// What of a topology is written at once.
@@ -42,16 +43,15 @@ impl Book {
     /// Opens the file, or makes it.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let cannot = |e| Error::external(format!("cannot open the store of statistics {}", path.display())).because(e);
-        Book::with(Database::create(path).map_err(cannot)?)
+        Book::with(DatabaseFile::open(path).map_err(cannot)?)
     }
 
     #[cfg(test)]
     pub(crate) fn in_memory() -> Self {
-        let backend = redb::backends::InMemoryBackend::new();
-        Book::with(Database::builder().create_with_backend(backend).unwrap()).unwrap()
+        Book::with(DatabaseFile::in_memory()).unwrap()
     }
 
-    fn with(database: Database) -> Result<Self> {
+    fn with(database: DatabaseFile) -> Result<Self> {
         let begin = database.begin_write().map_err(broken)?;
         begin.open_table(POINTS).map_err(broken)?;
         begin.open_table(TASKS).map_err(broken)?;

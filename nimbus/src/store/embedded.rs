@@ -2,25 +2,25 @@
 
 use std::path::Path;
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{ReadableTable, TableDefinition};
 use squall_core::{Error, Result};
 use tokio::sync::watch;
 
-use super::{Change, Expect, StateStore, Versioned};
+use super::{Change, DatabaseFile, Expect, StateStore, Versioned};
 
 const VALUES: TableDefinition<'_, &str, (u64, &[u8])> = TableDefinition::new("values");
 const REVISION: TableDefinition<'_, (), u64> = TableDefinition::new("revision");
 
 /// A store in a file of this process.
 pub(crate) struct Embedded {
-    database: Database,
+    database: DatabaseFile,
     revision: watch::Sender<u64>,
 }
 
 impl Embedded {
     /// Opens the file, or makes it.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let database = Database::create(path).map_err(|e| {
+        let database = DatabaseFile::open(path).map_err(|e| {
             let hint = match &e {
                 redb::DatabaseError::DatabaseAlreadyOpen => "; another nimbus uses it",
                 _ => "",
@@ -32,11 +32,10 @@ impl Embedded {
 
     #[cfg(test)]
     pub(crate) fn in_memory() -> Self {
-        let backend = redb::backends::InMemoryBackend::new();
-        Embedded::with(Database::builder().create_with_backend(backend).unwrap()).unwrap()
+        Embedded::with(DatabaseFile::in_memory()).unwrap()
     }
 
-    fn with(database: Database) -> Result<Self> {
+    fn with(database: DatabaseFile) -> Result<Self> {
         let begin = database.begin_write().map_err(broken)?;
         begin.open_table(VALUES).map_err(broken)?;
         let at = begin.open_table(REVISION).map_err(broken)?.get(()).map_err(broken)?.map_or(0, |v| v.value());

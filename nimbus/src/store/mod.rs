@@ -1,8 +1,10 @@
 //! Where nimbus keeps what must survive it. One trait, so that an etcd can take the embedded store's place.
 
 mod embedded;
+mod file;
 
 pub(crate) use embedded::Embedded;
+pub(crate) use file::DatabaseFile;
 
 use squall_core::Result;
 use tokio::sync::watch;

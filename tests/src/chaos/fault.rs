@@ -1,14 +1,12 @@
 //! What can go wrong, each done to a running cluster and waited out.
 
-use std::io::Write;
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use squall_core::control::{Phase, TopologyState, TopologyStatus, WorkerSummary};
 
-use super::Chaos;
-use crate::{alive, kill_9, pause, resume, wait_until};
+use super::disk::Filler;
+use super::{Chaos, network};
+use crate::{NIMBUS, alive, kill_9, pause, resume, wait_until};
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,9 +49,31 @@ pub enum Fault {
     CutLinks,
     /// Nothing reaches anybody for longer than the lease. Not in [`ALL`], either.
     CutNetwork,
-    /// The sink's disk is full for a while. Not in [`ALL`]: it needs a mount namespace of one's own.
+    /// Two machines do not reach each other for longer than the lease, though nimbus reaches both.
+    Partition,
+    /// A machine does not reach nimbus for longer than the lease, though it reaches the others.
+    CutFromNimbus,
+    /// A machine reaches nobody for longer than the lease.
+    CutMachine,
+    /// The sink's disk is full for a while. Not in [`ALL`]: it needs a mount namespace of one's own, as those that follow.
     FullDisk,
+    /// The disk of a supervisor is full, and one of its workers dies meanwhile.
+    FullSupervisor,
+    /// Nimbus's disk is full, and a worker dies meanwhile.
+    FullNimbus,
 }
+
+/// What takes namespaces of one's own.
+pub const APART: [Fault; 8] = [
+    Fault::CutLinks,
+    Fault::CutNetwork,
+    Fault::Partition,
+    Fault::CutFromNimbus,
+    Fault::CutMachine,
+    Fault::FullDisk,
+    Fault::FullSupervisor,
+    Fault::FullNimbus,
+];
 
 /// All kinds.
 pub const ALL: [Fault; 17] = [
@@ -142,28 +162,76 @@ impl Chaos {
                 String::new()
             }
             Fault::CutLinks => {
-                let cut = |w: &WorkerSummary| cut_connections_to(w.endpoint.as_deref().unwrap_or_default());
+                let cut = |w: &WorkerSummary| network::close_connections_to(w.endpoint.as_deref().unwrap_or_default());
                 let cut: usize = (0..10).flat_map(|_| before.workers.iter().map(cut)).sum();
                 assert!(cut > 0, "no connection was cut");
                 self.unmoved(&before);
                 format!("{cut} connections")
             }
-            Fault::FullDisk => {
-                let errors = |t: &TopologyStatus| t.components.iter().map(|c| c.errors).sum::<u64>();
-                let filler = self.cluster.dir().join("out/filler");
-                let full = fill(&filler);
-                assert_eq!(full.kind(), std::io::ErrorKind::StorageFull, "{full}");
-                self.cluster.wait(super::NAME, "writing fails", |t| errors(t) > errors(&before));
-                std::fs::remove_file(&filler).expect("the filler is there");
+            Fault::CutNetwork => {
+                network::all(false);
+                time_passes(4_000);
+                network::all(true);
                 self.unmoved(&before);
                 String::new()
             }
-            Fault::CutNetwork => {
-                ip(&["link", "set", "lo", "down"]);
-                time_passes(4_000);
-                ip(&["link", "set", "lo", "up"]);
+            Fault::Partition => {
+                let mut machines = self.cluster.machines();
+                self.dice.shuffle(&mut machines);
+                let (a, b) = (self.cluster.address(&machines[0]), self.cluster.address(&machines[1]));
+                network::cut(a, b);
+                self.nimbus_is_older_by(4_000);
+                network::mend(a, b);
+                self.unmoved(&before);
+                format!("{} and {}", machines[0], machines[1])
+            }
+            Fault::CutFromNimbus | Fault::CutMachine => {
+                let machine = self.machine(&before);
+                let mut others = vec![NIMBUS];
+                if fault == Fault::CutMachine {
+                    let all = self.cluster.machines();
+                    others.extend(all.iter().filter(|m| **m != machine).map(|m| self.cluster.address(m)));
+                }
+                let here = self.cluster.address(&machine);
+                others.iter().for_each(|other| network::cut(here, *other));
+                self.moved(&before, &machine);
+                self.progress();
+                assert!(on(&before, &machine).filter_map(|w| w.pid).all(alive), "workers end though nobody told them to");
+                others.iter().for_each(|other| network::mend(here, *other));
+                self.fenced(&before, &machine);
+                machine
+            }
+            Fault::FullDisk => {
+                let errors = |t: &TopologyStatus| t.components.iter().map(|c| c.errors).sum::<u64>();
+                let full = Filler::fill(&self.cluster.dir().join("out"));
+                self.cluster.wait(super::NAME, "writing fails", |t| errors(t) > errors(&before));
+                drop(full);
                 self.unmoved(&before);
                 String::new()
+            }
+            Fault::FullSupervisor => {
+                let victim = self.dice.pick(&before.workers).clone();
+                let full = Filler::fill(&self.cluster.dir().join(&victim.machine));
+                kill(&victim);
+                // It may just fit in where the dead one's files were.
+                let is_next = |w: &&WorkerSummary| w.worker == victim.worker && w.incarnation > victim.incarnation;
+                let seen = self.cluster.wait(super::NAME, "its successor, or why there is none", |t| {
+                    t.workers.iter().any(|w| is_next(&w) || w.worker == victim.worker && w.problem.is_some())
+                });
+                let problem = seen.workers.iter().find_map(|w| w.problem.clone());
+                drop(full);
+                self.restarted(std::slice::from_ref(&victim));
+                format!("{}; {}", told(&victim), problem.unwrap_or_default())
+            }
+            Fault::FullNimbus => {
+                let victim = self.dice.pick(&before.workers).clone();
+                let full = Filler::fill(&self.cluster.dir().join("nimbus"));
+                kill(&victim);
+                // Its supervisor starts it all the same, and it makes itself known.
+                self.progress();
+                drop(full);
+                self.restarted(std::slice::from_ref(&victim));
+                told(&victim)
             }
             Fault::HangWorker => {
                 let victim = self.dice.pick(&before.workers).clone();
@@ -354,30 +422,8 @@ fn told(worker: &WorkerSummary) -> String {
     format!("worker {} on {}", worker.worker, worker.machine)
 }
 
-/// Closes all connections to an endpoint such as `tcp://127.0.0.1:7000`, on both sides; how many there were.
-fn cut_connections_to(endpoint: &str) -> usize {
-    let port = endpoint.rsplit(':').next().unwrap_or_default();
-    let ran = crate::run(Command::new("ss").args(["-K", "-H", "-t", "-n", "state", "established", &format!("dport = {port}")]));
-    ran.ok().lines().len()
-}
-
 /// So many milliseconds, where nobody can be asked.
 fn time_passes(ms: u64) {
     let since = Instant::now();
     wait_until("time passes", || since.elapsed() > Duration::from_millis(ms));
-}
-
-fn ip(args: &[&str]) {
-    super::run_tool("ip", args);
-}
-
-/// Writes a file until that fails.
-fn fill(path: &Path) -> std::io::Error {
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(path)?;
-        loop {
-            file.write_all(&[b'x'; 4096])?;
-        }
-    };
-    write().expect_err("disks are finite")
 }

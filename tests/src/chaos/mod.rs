@@ -1,16 +1,19 @@
 //! Real clusters under random faults, repeated from a seed: nothing that the spouts emitted may be missing at the sink.
 
 mod dice;
+mod disk;
 mod fault;
 pub mod measure;
+mod network;
 mod tally;
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use squall_core::control::{TopologyState, TopologyStatus};
 
 pub use dice::Dice;
-pub use fault::{ALL, Fault};
+pub use fault::{ALL, APART, Fault};
 pub use tally::Tally;
 
 use crate::{Cluster, Machine, repository, started_in, wait_for, wait_until};
@@ -48,17 +51,29 @@ pub struct Chaos {
 
 impl Chaos {
     /// Three machines of three slots each, and the topology on them, with two to four workers unless so many are wanted.
-    /// The sink may have a small disk of its own, which takes a mount namespace of one's own.
+    /// In namespaces of one's own (`apart`) every machine, nimbus and the sink have a small disk each, and all machines an address.
     #[track_caller]
-    pub fn start(seed: u64, limit: usize, workers: Option<usize>, small_disk: bool) -> Chaos {
+    pub fn start(seed: u64, limit: usize, workers: Option<usize>, apart: bool) -> Chaos {
         let mut dice = Dice::new(seed);
         let diced = 2 + dice.below(3);
-        let cluster = Cluster::start(&["one", "two", "three"].map(|name| Machine::new(name, 3)));
-        let out = cluster.dir().join("out");
+        let names = ["one", "two", "three"];
+        let mut machines = names.map(|name| Machine::new(name, 3));
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let out = dir.path().join("out");
         std::fs::create_dir(&out).expect("the folder can be written to");
-        if small_disk {
-            run_tool("mount", &["-t", "tmpfs", "-o", "size=16m", "tmpfs", &out.display().to_string()]);
+        if apart {
+            network::take_over();
+            for (n, machine) in machines.iter_mut().enumerate() {
+                machine.address = Ipv4Addr::new(127, 0, 1 + n as u8, 1);
+            }
+            for name in names.iter().chain(&["out", "nimbus"]) {
+                let folder = dir.path().join(name);
+                std::fs::create_dir_all(&folder).expect("the folder can be written to");
+                let folder = folder.display().to_string();
+                run_tool("mount", &["-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs", &folder]);
+            }
         }
+        let cluster = Cluster::start_in(dir, &machines);
         let set = [
             format!("OUT={}", out.join("windows.jsonl").display()),
             format!("WORKERS={}", workers.unwrap_or(diced)),
@@ -200,7 +215,7 @@ fn wait_for_ever(mut is_so: impl FnMut() -> bool) {
 pub fn run(seed: u64, kinds: &[Fault], faults: usize, limit: usize) -> Outcome {
     eprintln!("SQUALL_CHAOS_SEED={seed}: {faults} faults, {limit} numbers");
     let began = Instant::now();
-    let mut chaos = Chaos::start(seed, limit, None, kinds.contains(&Fault::FullDisk));
+    let mut chaos = Chaos::start(seed, limit, None, kinds.contains(&Fault::Partition));
     chaos.rage(kinds, faults);
     let outcome = chaos.drain();
     let Outcome { missing, repeated, torn, out_of_order, .. } = &outcome;

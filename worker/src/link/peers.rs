@@ -1,4 +1,4 @@
-//! One other worker as the link thread knows it: the socket to it, what was sent and not acknowledged, and what comes
+//! One other worker as the protocol knows it: the line to it, what was sent and not acknowledged, and what comes
 //! from it.
 
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use squall_core::wire::{FrameKind, Hello, encode_hello, seal};
 
+use super::line::Line;
 use super::outbox::Outbox;
 use super::window::{ReceiveWindow, SendWindow};
 
@@ -14,9 +15,6 @@ use super::window::{ReceiveWindow, SendWindow};
 const UNDER_WAY: (usize, usize) = (256, 8 << 20);
 /// Without an acknowledgement for this long, everything is sent again.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Frames that ZeroMQ itself may hold.
-const HIGH_WATER: i32 = 64;
-
 /// What was done about a frame.
 pub(super) enum Sent {
     All,
@@ -24,14 +22,12 @@ pub(super) enum Sent {
     Stalled,
 }
 
-pub(super) struct Peer {
+pub(super) struct Peer<L> {
     pub(super) worker: u32,
     pub(super) incarnation: u64,
     /// Known from orders, not only from its own HELLO: newer orders may say that it is gone.
     pub(super) ordered: bool,
-    pub(super) socket: zmq::Socket,
-    /// Tells of connections made and lost.
-    pub(super) monitor: zmq::Socket,
+    pub(super) line: L,
     pub(super) outbox: Arc<Outbox>,
     /// Our HELLO was accepted.
     pub(super) welcomed: bool,
@@ -56,35 +52,17 @@ pub(super) struct Incoming {
     pub(super) owed_since: Option<Instant>,
 }
 
-impl Peer {
-    pub(super) fn connect(
-        context: &zmq::Context,
-        endpoint: &str,
-        hello: &Hello,
-        key: u64,
-        epoch: u64,
-        outbox: Arc<Outbox>,
-    ) -> zmq::Result<Self> {
-        let socket = context.socket(zmq::PUSH)?;
-        socket.set_linger(200)?;
-        socket.set_sndhwm(HIGH_WATER)?;
-        socket.set_reconnect_ivl(20)?;
-        socket.set_reconnect_ivl_max(500)?;
-        let at = format!("inproc://monitor-{key:016x}");
-        let events = zmq::SocketEvent::HANDSHAKE_SUCCEEDED as i32 | zmq::SocketEvent::DISCONNECTED as i32;
-        socket.monitor(&at, events)?;
-        let monitor = context.socket(zmq::PAIR)?;
-        monitor.set_linger(0)?;
-        monitor.connect(&at)?;
-        socket.connect(endpoint)?;
+impl<L: Line> Peer<L> {
+    /// Begins with the HELLO.
+    pub(super) fn new(mut line: L, hello: &Hello, (key, epoch): (u64, u64), outbox: Arc<Outbox>, now: Instant) -> Self {
         let hello_frame = encode_hello(hello, key, epoch);
-        socket.send(&hello_frame[..], zmq::DONTWAIT)?;
-        Ok(Peer {
+        // Should it not be taken now, it is said again after a while without an answer.
+        let _ = line.send(&hello_frame);
+        Peer {
             worker: hello.to.0,
             incarnation: hello.to.1,
             ordered: false,
-            socket,
-            monitor,
+            line,
             outbox,
             welcomed: false,
             bye: false,
@@ -92,31 +70,31 @@ impl Peer {
             key,
             hello: hello_frame,
             window: SendWindow::default(),
-            heard: Instant::now(),
+            heard: now,
             connected_before: false,
             sent_bytes: 0,
-        })
-    }
-
-    /// A connection was made: after the first time something may have been lost with the one before.
-    pub(super) fn connected(&mut self) {
-        if std::mem::replace(&mut self.connected_before, true) {
-            log::info!("connected to worker {} again; sending {} frames again", self.worker, self.window.held().0);
-            self.send_again();
         }
     }
 
-    pub(super) fn send_again(&mut self) {
-        self.heard = Instant::now();
-        // If ZeroMQ takes no more now, there will be another time.
-        let _ = self.socket.send(&self.hello[..], zmq::DONTWAIT);
+    /// A connection was made: after the first time something may have been lost with the one before.
+    pub(super) fn connected(&mut self, now: Instant) {
+        if std::mem::replace(&mut self.connected_before, true) {
+            log::info!("connected to worker {} again; sending {} frames again", self.worker, self.window.held().0);
+            self.send_again(now);
+        }
+    }
+
+    pub(super) fn send_again(&mut self, now: Instant) {
+        self.heard = now;
+        // If no more is taken now, there will be another time.
+        let _ = self.line.send(&self.hello);
         self.window.rewind();
     }
 
-    pub(super) fn acked(&mut self, seq: u64, resend: bool) {
+    pub(super) fn acked(&mut self, seq: u64, resend: bool, now: Instant) {
         let Peer { window, outbox, heard, .. } = self;
         if window.ack(seq, |frame| outbox.recycle(frame)) {
-            *heard = Instant::now();
+            *heard = now;
         }
         if resend {
             self.window.rewind();
@@ -124,7 +102,7 @@ impl Peer {
     }
 
     /// Sends what there is to send, as far as it goes.
-    pub(super) fn pump(&mut self, epoch: u64) -> zmq::Result<Sent> {
+    pub(super) fn pump(&mut self, epoch: u64, now: Instant) -> Result<Sent, String> {
         loop {
             if self.window.unsent().is_none() {
                 let (frames, bytes) = self.window.held();
@@ -135,20 +113,16 @@ impl Peer {
                 let kind = if control { FrameKind::Control } else { FrameKind::Data };
                 seal(&mut frame, kind, self.key, self.window.next_seq(), epoch);
                 if self.window.is_empty() {
-                    self.heard = Instant::now();
+                    self.heard = now;
                 }
                 self.window.push(frame);
             }
             let Some(frame) = self.window.unsent() else { continue };
-            match self.socket.send(frame, zmq::DONTWAIT) {
-                Ok(()) => {
-                    self.sent_bytes += frame.len() as u64;
-                    self.window.sent();
-                }
-                Err(zmq::Error::EAGAIN) => return Ok(Sent::Stalled),
-                Err(zmq::Error::EINTR) => {}
-                Err(error) => return Err(error),
+            if !self.line.send(frame)? {
+                return Ok(Sent::Stalled);
             }
+            self.sent_bytes += frame.len() as u64;
+            self.window.sent();
         }
     }
 
@@ -161,16 +135,5 @@ impl Peer {
     pub(super) fn is_settled(&self) -> bool {
         let sent = self.window.unsent().is_none() && !self.outbox.has_frames();
         sent && (self.window.is_empty() || self.bye)
-    }
-
-    /// The monitor's news, if any: true for a connection made, false for one lost.
-    pub(super) fn news(&self) -> Option<bool> {
-        let event = self.monitor.recv_bytes(zmq::DONTWAIT).ok()?;
-        // The address follows in a second part.
-        while self.monitor.get_rcvmore().unwrap_or(false) {
-            self.monitor.recv_bytes(zmq::DONTWAIT).ok()?;
-        }
-        let code = u16::from_ne_bytes([*event.first()?, *event.get(1)?]);
-        Some(code == zmq::SocketEvent::HANDSHAKE_SUCCEEDED as u16)
     }
 }
