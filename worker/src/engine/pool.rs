@@ -1,5 +1,6 @@
 //! Columns used again: a batch that was taken in gives its memory to the next one emitted on the same stream.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use squall_core::{Columns, Lineage, Schema};
@@ -8,7 +9,7 @@ use crate::sync::lock;
 
 /// Kept for each stream, as long as they hold no more bytes; more are freed.
 const KEPT: usize = 512;
-const KEPT_BYTES: usize = 2 << 20;
+const KEPT_BYTES: usize = 8 << 20;
 const KEPT_LINEAGES: usize = 64;
 /// Larger ones are freed: one huge tuple must not stay for ever.
 const LARGEST: usize = 1 << 20;
@@ -22,12 +23,18 @@ struct Shelf {
 pub(crate) struct Pool {
     streams: Vec<(Arc<Schema>, Mutex<Shelf>)>,
     lineages: Mutex<Vec<Lineage>>,
+    /// Something was taken since the last call of `rest`.
+    used: AtomicBool,
 }
 
 impl Pool {
     /// A pool for streams of these schemas, by number.
     pub(crate) fn new(schemas: Vec<Arc<Schema>>) -> Self {
-        Pool { streams: schemas.into_iter().map(|s| (s, Mutex::default())).collect(), lineages: Mutex::default() }
+        Pool {
+            streams: schemas.into_iter().map(|s| (s, Mutex::default())).collect(),
+            lineages: Mutex::default(),
+            used: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn take_lineage(&self) -> Lineage {
@@ -54,6 +61,7 @@ impl Pool {
 
     pub(crate) fn take_known(&self, stream: u32) -> Option<Columns> {
         let (schema, kept) = self.streams.get(stream as usize)?;
+        self.used.store(true, Relaxed);
         let mut kept = lock(kept);
         let Some((bytes, columns)) = kept.columns.pop() else { return Some(Columns::new(schema.clone())) };
         kept.bytes -= bytes;
@@ -70,6 +78,14 @@ impl Pool {
                 kept.bytes += bytes;
                 kept.columns.push((bytes, columns));
             }
+        }
+    }
+
+    /// Called now and then: what nobody used meanwhile is freed.
+    pub(crate) fn rest(&self) {
+        if !self.used.swap(false, Relaxed) {
+            self.streams.iter().for_each(|(_, kept)| *lock(kept) = Shelf::default());
+            lock(&self.lineages).clear();
         }
     }
 

@@ -249,17 +249,25 @@ impl Scheduler {
 
     /// Whether a thread is stuck in a component's code while there is work for it: another is needed in its place.
     pub(crate) fn needs_spare(&self) -> bool {
-        if self.is_stopping() || self.sleepers.load(Ordering::SeqCst) > 0 || !self.has_work() {
+        if self.is_stopping() || !self.has_work() {
             return false;
         }
         let now = self.now_ms(Instant::now());
         let seats = lock(&self.seats);
-        let stuck = |s: &&Arc<Seat>| {
+        let is_stuck = |s: &Seat| {
             let since = s.turn_since.load(Ordering::Relaxed);
-            since != 0 && now.saturating_sub(since) > BLOCKING.as_millis() as u64 && !s.relieved.load(Ordering::SeqCst)
+            since != 0 && now.saturating_sub(since) > BLOCKING.as_millis() as u64
         };
+        if self.sleepers.load(Ordering::SeqCst) > 0 {
+            // By what turns took before it was not worth waking one; a turn that does not end is another matter.
+            if seats.iter().any(|s| is_stuck(s)) {
+                self.call_one();
+            }
+            return false;
+        }
         // One that is stuck and not yet replaced. Marked, so that it leaves when it comes back and finds nothing to do.
-        seats.iter().find(stuck).is_some_and(|s| !s.relieved.swap(true, Ordering::SeqCst))
+        let mut stuck = seats.iter().filter(|s| is_stuck(s) && !s.relieved.load(Ordering::SeqCst));
+        stuck.next().is_some_and(|s| !s.relieved.swap(true, Ordering::SeqCst))
     }
 
     /// Milliseconds since the scheduler began, from 1.

@@ -28,6 +28,9 @@ const FLUSH_NS: u64 = 500_000;
 const SLOW_NS: u64 = 20_000;
 /// A spout's turn ends after this many; what it emitted is taken in by the next task while still in the cache.
 const SPOUT_TURN: usize = 512;
+/// With many receivers it ends later, so that each gets some rows at once.
+const ROWS_EACH: usize = 8;
+const LONGEST_SPOUT_TURN: usize = 8192;
 /// A spout that reported an error is asked again after this long.
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
@@ -281,6 +284,7 @@ impl SpoutRole {
         let began = Instant::now();
         let mut now_ns = shared.now_ns();
         let start = out.emitted;
+        let turn = (out.bundles.len() * ROWS_EACH).clamp(SPOUT_TURN, LONGEST_SPOUT_TURN);
         let mut calls = 0;
         // The time is looked at after every call of a slow spout, and seldom with a fast one.
         let (mut look_at, mut step, began_ns) = (1, 1, now_ns);
@@ -289,7 +293,7 @@ impl SpoutRole {
             if self.ledger.pending() >= most {
                 break false;
             }
-            if emitted >= SPOUT_TURN || calls >= SPOUT_TURN || !out.full.is_empty() {
+            if emitted >= turn || calls >= turn || !out.full.is_empty() {
                 break true;
             }
             if calls == look_at {
@@ -301,7 +305,7 @@ impl SpoutRole {
                 look_at += step;
             }
             calls += 1;
-            let room = (SPOUT_TURN - emitted).min(most - self.ledger.pending());
+            let room = (turn - emitted).min(most - self.ledger.pending());
             let SpoutRole { spout, ledger, outcomes, dead_letters, .. } = self;
             let mut sink = OutSink { out, shared, ledger, outcomes, dead_letters, now_ns, room };
             let said = catch_unwind(AssertUnwindSafe(|| spout.next_tuple(&mut SpoutOutput::new(&mut sink))));

@@ -15,8 +15,11 @@ use crate::sync::{lock, read, write};
 
 /// A data frame is closed when it is this large.
 const FRAME: usize = 64 << 10;
-/// Buffers kept to be used again; larger ones are freed.
-const SPARE: usize = 16;
+/// Bytes of buffers kept to be used again, and of those kept while there is nothing to send.
+const SPARE: usize = 4 << 20;
+const SPARE_IDLE: usize = 256 << 10;
+/// Larger buffers are freed.
+const LARGEST: usize = 8 * FRAME;
 
 /// Frames for one worker, without their headers filled in.
 #[derive(Default)]
@@ -32,6 +35,15 @@ struct Inner {
     ready: VecDeque<Vec<u8>>,
     control: Vec<u8>,
     spare: Vec<Vec<u8>>,
+    spare_bytes: usize,
+}
+
+impl Inner {
+    fn buffer(&mut self) -> Vec<u8> {
+        let buffer = self.spare.pop().unwrap_or_default();
+        self.spare_bytes -= buffer.capacity();
+        buffer
+    }
 }
 
 /// The outboxes by worker.
@@ -59,7 +71,7 @@ impl Outbox {
     pub(super) fn take(&self) -> Option<(bool, Vec<u8>)> {
         let mut inner = lock(&self.inner);
         if !inner.control.is_empty() {
-            let spare = inner.spare.pop().unwrap_or_default();
+            let spare = inner.buffer();
             return Some((true, std::mem::replace(&mut inner.control, spare)));
         }
         if let Some(frame) = inner.ready.pop_front() {
@@ -68,7 +80,7 @@ impl Outbox {
         if inner.open.is_empty() {
             return None;
         }
-        let spare = inner.spare.pop().unwrap_or_default();
+        let spare = inner.buffer();
         Some((false, std::mem::replace(&mut inner.open, spare)))
     }
 
@@ -78,12 +90,22 @@ impl Outbox {
     }
 
     pub(super) fn recycle(&self, mut buffer: Vec<u8>) {
-        if buffer.capacity() <= 2 * FRAME {
+        let bytes = buffer.capacity();
+        if bytes <= LARGEST {
             buffer.clear();
             let mut inner = lock(&self.inner);
-            if inner.spare.len() < SPARE {
+            if inner.spare_bytes + bytes <= SPARE {
+                inner.spare_bytes += bytes;
                 inner.spare.push(buffer);
             }
+        }
+    }
+
+    /// There is nothing to send and nothing to be acknowledged.
+    pub(super) fn rest(&self) {
+        let mut inner = lock(&self.inner);
+        while inner.spare_bytes > SPARE_IDLE {
+            inner.buffer();
         }
     }
 
@@ -134,7 +156,7 @@ impl Links for Outboxes {
             encode_batch(&mut inner.open, stream, source, columns, receivers);
             let is_full = inner.open.len() >= FRAME;
             if is_full {
-                let spare = inner.spare.pop().unwrap_or_default();
+                let spare = inner.buffer();
                 let full = std::mem::replace(&mut inner.open, spare);
                 inner.ready.push_back(full);
             }

@@ -95,6 +95,9 @@ impl<L: Line> Peer<L> {
         let Peer { window, outbox, heard, .. } = self;
         if window.ack(seq, |frame| outbox.recycle(frame)) {
             *heard = now;
+            if window.is_empty() && !outbox.has_frames() {
+                outbox.rest();
+            }
         }
         if resend {
             self.window.rewind();
