@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Rebalance(verbs::rebalance::Args),
     Kill(verbs::kill::Args),
     Logs(verbs::logs::Args),
+    Loglevel(verbs::loglevel::Args),
+    Tap(verbs::tap::Args),
     Nimbus(verbs::nimbus::Args),
     Supervisor(verbs::supervisor::Args),
     Worker(verbs::worker::Args),

@@ -161,6 +161,20 @@ pub(crate) fn age(seconds: u64) -> String {
     }
 }
 
+/// Seconds since a unix time in milliseconds.
+pub(crate) fn since(unix_ms: u64) -> u64 {
+    now_ms().saturating_sub(unix_ms) / 1000
+}
+
+/// Seconds until a unix time in milliseconds.
+pub(crate) fn until(unix_ms: u64) -> u64 {
+    unix_ms.saturating_sub(now_ms()).div_ceil(1000)
+}
+
+fn now_ms() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,7 +21,9 @@ fn topologies() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies")
 }
 
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 20] = [
+    "loglevel",
+    "tap",
     "run",
     "submit",
     "list",

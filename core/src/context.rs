@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
-use crate::{Error, InputStream, Result, StreamDecl, StreamId};
+use crate::{Error, InputStream, ModelMeter, ModelNumbers, Models, Result, StreamDecl, StreamId};
 
 /// What a component is told when it is built and prepared. The engine fills it in; tests use [`Context::default`] or the
 /// harness.
@@ -36,6 +36,8 @@ pub struct Context {
     pub outputs: Vec<StreamDecl>,
     /// Where the models of the topology lie on this machine, by name.
     pub models: Arc<BTreeMap<String, PathBuf>>,
+    /// The same models for components that take up new versions while they run; see [`Models::follow`].
+    pub live: Models,
     /// A directory of this topology on this machine that outlives workers; `{task}` files of different tasks must differ.
     pub state_dir: PathBuf,
     /// Calls the task back when something came in from outside.
@@ -56,6 +58,7 @@ impl Default for Context {
             inputs: Vec::new(),
             outputs: Vec::new(),
             models: Arc::default(),
+            live: Models::default(),
             state_dir: std::env::temp_dir(),
             waker: Waker::noop().clone(),
             metrics: Metrics::default(),
@@ -106,6 +109,7 @@ impl Context {
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     counters: Arc<Mutex<BTreeMap<String, Counter>>>,
+    models: Arc<Mutex<BTreeMap<(String, u64), ModelMeter>>>,
 }
 
 impl Metrics {
@@ -128,6 +132,29 @@ impl Metrics {
     pub fn read(&self) -> Vec<(String, u64)> {
         let counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         counters.iter().map(|(name, c)| (name.clone(), c.get())).collect()
+    }
+}
+
+impl Metrics {
+    /// The meter of a version of a model, from zero when it is new. Look it up when the version changes, not for every batch.
+    ///
+    /// ```
+    /// let metrics = squall_core::Metrics::default();
+    /// metrics.model("digits", 2).batch(64, 1, 1_000_000);
+    /// assert_eq!(metrics.models()[0].rows, 64);
+    /// ```
+    pub fn model(&self, name: &str, version: u64) -> ModelMeter {
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        models.entry((name.to_owned(), version)).or_insert_with(|| ModelMeter::new(name, version)).clone()
+    }
+
+    /// What was scored, by model and version.
+    ///
+    /// ```
+    /// assert!(squall_core::Metrics::default().models().is_empty());
+    /// ```
+    pub fn models(&self) -> Vec<ModelNumbers> {
+        self.models.lock().unwrap_or_else(PoisonError::into_inner).values().map(ModelMeter::read).collect()
     }
 }
 

@@ -71,6 +71,7 @@ impl Supervisor {
             incarnation,
             plan,
             models,
+            versions: wanted.orders.instructions.models.iter().map(|(n, m)| (n.clone(), m.current.clone())).collect(),
             state_dir: self.layout.state(&key.0)?,
             log_file: dir.join(LOG),
             threads: self.threads_each(),

@@ -1,6 +1,7 @@
 //! A supervisor: starts and watches the workers of one machine, keeps one copy of each model there, and serves logs.
 #![warn(missing_docs)]
 
+mod artefacts;
 mod backoff;
 mod blobs;
 mod client;
@@ -72,7 +73,11 @@ pub async fn run(options: Options, listener: TcpListener, shutdown: impl Future<
     let server = axum::serve(listener, http::router(supervisor.clone())).with_graceful_shutdown(over).into_future();
     let mut server = tokio::spawn(server);
     let hear = tokio::spawn(talk::hear(supervisor.clone()));
-    let others = [tokio::spawn(talk::tell(supervisor.clone())), tokio::spawn(talk::look_around(supervisor.clone()))];
+    let others = [
+        tokio::spawn(talk::tell(supervisor.clone())),
+        tokio::spawn(talk::look_around(supervisor.clone())),
+        tokio::spawn(artefacts::fetch(supervisor.clone())),
+    ];
 
     let served = tokio::select! {
         served = &mut server => Some(served),

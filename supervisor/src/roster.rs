@@ -1,13 +1,14 @@
 //! All workers of this supervisor: what is wanted of each, what runs, what it was told and what it said.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 use squall_core::control::{
     Desired, ErrorReport, Exit, Hello, LastReport, MachineUsage, ModelUse, Orders, Phase, ProcessUsage, Report, RunState,
-    WantedWorker, WorkerStatus,
+    Sample, WantedWorker, WorkerStatus,
 };
 use tokio::sync::watch;
 
@@ -15,6 +16,7 @@ use crate::layout::Key;
 use crate::machine::unix_time;
 
 const MOST_ERRORS: usize = 100;
+const MOST_SAMPLES: usize = 1000;
 
 /// What is wanted of a worker; none: that it stops.
 pub(crate) type Want = Option<Arc<WantedWorker>>;
@@ -27,6 +29,8 @@ pub(crate) struct Roster {
     pub(crate) models: Vec<ModelUse>,
     /// What the machine and each process take.
     pub(crate) usage: (MachineUsage, BTreeMap<u32, ProcessUsage>),
+    /// Artefacts of versions of models that are here, or why they cannot be had.
+    pub(crate) artefacts: BTreeMap<String, Result<PathBuf, String>>,
     revision: u64,
 }
 
@@ -56,6 +60,7 @@ pub(crate) struct Run {
     errors: Vec<ErrorReport>,
     /// It was heard since [`Roster::was_heard`] was last asked.
     heard: Arc<AtomicBool>,
+    samples: Vec<Sample>,
 }
 
 /// What the next supervisor must know of an incarnation to adopt it; in `process.json`.
@@ -78,13 +83,29 @@ pub(crate) struct Gone;
 
 /// Whether a process that was started for one can go on as the other.
 pub(crate) fn fits(a: &WantedWorker, b: &WantedWorker) -> bool {
-    a.plan == b.plan && a.binary == b.binary && a.models == b.models && a.tasks == b.tasks
+    // Not the models: those are switched while it runs.
+    a.plan == b.plan && a.binary == b.binary && a.tasks == b.tasks
+}
+
+/// The artefacts of the versions of models that a worker is to have.
+pub(crate) fn artefacts(wanted: &WantedWorker) -> impl Iterator<Item = &str> {
+    let orders = wanted.orders.instructions.models.values();
+    orders.flat_map(|m| std::iter::once(&m.current).chain(&m.next)).map(|v| v.artefact.as_str())
 }
 
 impl Run {
     pub(crate) fn new(kept: Kept) -> Self {
         let phase = if kept.endpoint.is_some() { Phase::Running } else { Phase::Starting };
-        Run { kept, phase, reports: 0, latest: None, unsent: false, errors: Vec::new(), heard: Arc::default() }
+        Run {
+            kept,
+            phase,
+            reports: 0,
+            latest: None,
+            unsent: false,
+            errors: Vec::new(),
+            samples: Vec::new(),
+            heard: Arc::default(),
+        }
     }
 }
 
@@ -113,7 +134,8 @@ impl Default for Roster {
     fn default() -> Self {
         // Revisions go on from the clock, so that workers notice that the supervisor is another.
         let revision = unix_time().as_micros() as u64;
-        Roster { entries: BTreeMap::new(), topologies: None, models: Vec::new(), usage: Default::default(), revision }
+        let (artefacts, usage) = (BTreeMap::new(), Default::default());
+        Roster { entries: BTreeMap::new(), topologies: None, models: Vec::new(), usage, artefacts, revision }
     }
 }
 
@@ -150,6 +172,9 @@ impl Roster {
             self.entries.insert(key.clone(), Entry::new(Some(want)));
             new.push(key);
         }
+        // What nobody names any more is forgotten, so that it is tried again when it is named again.
+        let named = crate::artefacts::named(self);
+        self.artefacts.retain(|a, _| named.contains(a));
         self.topologies = Some(desired.topologies);
         self.refresh();
         new
@@ -185,6 +210,14 @@ impl Roster {
         let mut orders = run.kept.wanted.orders.clone();
         if entry.fitting().is_none() {
             orders.state = RunState::Stopping;
+        }
+        for version in orders.instructions.models.values_mut().flat_map(|m| std::iter::once(&mut m.current).chain(&mut m.next))
+        {
+            match self.artefacts.get(&version.artefact) {
+                Some(Ok(path)) => version.path = Some(path.clone()),
+                Some(Err(problem)) => version.problem = Some(problem.clone()),
+                None => {}
+            }
         }
         // Of its own workers a supervisor knows sooner than nimbus where they are.
         for peer in &mut orders.workers {
@@ -231,6 +264,9 @@ impl Roster {
         run.errors.append(&mut report.errors);
         let too_many = run.errors.len().saturating_sub(MOST_ERRORS);
         run.errors.drain(..too_many);
+        run.samples.append(&mut report.samples);
+        let too_many = run.samples.len().saturating_sub(MOST_SAMPLES);
+        run.samples.drain(..too_many);
         // Goes on growing when the next supervisor counts.
         run.reports = (run.reports + 1).max(unix_time().as_millis() as u64);
         run.latest = Some(report);
@@ -292,7 +328,7 @@ impl Roster {
                 phase: Some(run.phase),
                 stopping: e.fitting().is_none(),
                 reports: run.reports,
-                report: report.map(|r| Report { errors: run.errors.clone(), ..r.clone() }),
+                report: report.map(|r| Report { errors: run.errors.clone(), samples: run.samples.clone(), ..r.clone() }),
                 ..base
             }
         };
@@ -308,6 +344,7 @@ impl Roster {
                 && run.kept.incarnation == status.incarnation
             {
                 run.errors.drain(..report.errors.len().min(run.errors.len()));
+                run.samples.drain(..report.samples.len().min(run.samples.len()));
                 run.unsent = run.reports != status.reports;
             }
         }
@@ -320,8 +357,12 @@ impl Roster {
 
     /// Whether a blob is needed by what runs or is to run.
     pub(crate) fn needs(&self, hash: &str) -> bool {
-        let names =
-            |w: &WantedWorker| w.plan == hash || w.binary.as_deref() == Some(hash) || w.models.values().any(|m| m == hash);
+        let names = |w: &WantedWorker| {
+            w.plan == hash
+                || w.binary.as_deref() == Some(hash)
+                || w.models.values().any(|m| m == hash)
+                || artefacts(w).any(|m| m == hash)
+        };
         self.entries.values().any(|e| {
             e.want.borrow().as_ref().is_some_and(|w| names(w)) || e.run.as_ref().is_some_and(|r| names(&r.kept.wanted))
         })
@@ -344,7 +385,13 @@ mod tests {
             binary: None,
             models: BTreeMap::new(),
             tasks: tasks.to_vec(),
-            orders: Orders { revision: 0, epoch: 1, state, workers: (0..3).map(peer).collect() },
+            orders: Orders {
+                revision: 0,
+                epoch: 1,
+                state,
+                workers: (0..3).map(peer).collect(),
+                instructions: Default::default(),
+            },
         }
     }
 

@@ -7,6 +7,7 @@ mod describe;
 mod engine;
 mod link;
 mod logging;
+mod models;
 mod process;
 mod supervisor;
 mod sync;

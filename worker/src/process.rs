@@ -8,18 +8,21 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
-use squall_core::control::{Hello, Launch, Orders, Phase, Report, RunState};
-use squall_core::{Error, Plan, Registry, Result};
+use squall_core::control::{Hello, Instructions, Launch, ModelVersion, Orders, Phase, Report, RunState};
+use squall_core::{Error, Models, Plan, Registry, Result};
 
 use crate::engine::{self, Engine, Surroundings};
 use crate::link::{self, Command, LinkHandle, News};
 use crate::logging;
+use crate::models::Keeper;
 use crate::supervisor::{Answer, Supervisor};
 
 /// A report at least this often.
 const REPORT: Duration = Duration::from_secs(1);
 /// The first report after something changed; from there on at doubled distances.
 const SOON: Duration = Duration::from_millis(10);
+/// While a stream is watched.
+const TAPPED: Duration = Duration::from_millis(200);
 /// A look at whether the phase has changed, while it may change by itself.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long one question for orders may stay unanswered: the supervisor takes a worker that asks nothing for hung.
@@ -34,6 +37,8 @@ enum Event {
     Stop(&'static str),
     /// Links came up or went down, or another worker's spouts are done.
     Links(News),
+    /// A model has another version, or one ready.
+    Models,
 }
 
 /// Runs until told to stop.
@@ -49,22 +54,22 @@ pub(crate) fn run(registry: &Registry, launch: &Path) -> Result<()> {
     let plan: Plan =
         serde_json::from_slice(&text).map_err(|e| Error::user(format!("{} is no plan", launch.plan.display())).because(e))?;
     let plan_hash: String = Sha256::digest(&text).iter().map(|b| format!("{b:02x}")).collect();
-    logging::init(&launch.log_file, &plan.settings.log)
+    let log = logging::init(&launch.log_file, &plan.settings.log)
         .map_err(|e| Error::external(format!("cannot write {}", launch.log_file.display())).because(e))?;
     log::info!("worker {} of {} starts, incarnation {}", launch.worker, launch.topology, launch.incarnation);
-    let result = work(registry, &launch, Arc::new(plan), plan_hash);
+    let result = work(registry, &launch, Arc::new(plan), plan_hash, log);
     if let Err(error) = &result {
         log::error!("{error}");
     }
     result
 }
 
-fn work(registry: &Registry, launch: &Launch, plan: Arc<Plan>, plan_hash: String) -> Result<()> {
+fn work(registry: &Registry, launch: &Launch, plan: Arc<Plan>, plan_hash: String, log: logging::Levels) -> Result<()> {
     let (events, inbox) = channel();
     let supervisor = Supervisor::new(launch);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("tokio").enable_all().build()?;
     watch_signals(&runtime, events.clone());
-    let news_of_links = events.clone();
+    let (news_of_links, news_of_models) = (events.clone(), events.clone());
     let seed = random()?;
     let links = link::start(link::Settings {
         token: launch.token.clone(),
@@ -82,11 +87,14 @@ fn work(registry: &Registry, launch: &Launch, plan: Arc<Plan>, plan_hash: String
     let Some(first) = first_orders(&inbox)? else { return Ok(()) };
     let tasks = first.workers.iter().find(|w| w.index == launch.worker).map(|w| w.tasks.iter().copied().collect());
     let tasks = tasks.ok_or_else(|| Error::internal("the orders do not name this worker"))?;
+    let versions = versions(launch);
+    let live = Models::new(versions.clone());
     let around = Surroundings {
         worker: launch.worker,
         tasks,
         threads: launch.threads,
         models: launch.models.clone(),
+        live: live.clone(),
         state_dir: launch.state_dir.clone(),
         links: links.outboxes.clone(),
         runtime: Some(runtime.handle().clone()),
@@ -106,7 +114,9 @@ fn work(registry: &Registry, launch: &Launch, plan: Arc<Plan>, plan_hash: String
     })?;
     links.run(engine.shared.clone(), move |news| drop(news_of_links.send(Event::Links(news))))?;
     let (incarnation, state) = (launch.incarnation, RunState::Inactive);
-    let worker = Worker { engine, links, supervisor, incarnation, state, epoch: 0, connected: false };
+    let models = Keeper::start(live, &versions, move || drop(news_of_models.send(Event::Models)))?;
+    let worker =
+        Worker { engine, links, supervisor, incarnation, state, epoch: 0, connected: false, log, models, tapped: false };
     worker.live(first, &inbox);
     runtime.shutdown_timeout(Duration::from_millis(100));
     Ok(())
@@ -121,6 +131,10 @@ struct Worker {
     epoch: u64,
     /// The links to all other workers were open once.
     connected: bool,
+    log: logging::Levels,
+    models: Keeper,
+    /// Somebody watches a stream, and does not want to wait for a second.
+    tapped: bool,
 }
 
 impl Worker {
@@ -133,6 +147,9 @@ impl Worker {
         let why = loop {
             // Phases that end by themselves are watched closely; otherwise once a second is enough.
             let changing = phase == Phase::Running && (self.engine.is_finishing() || self.state != RunState::Active);
+            if self.tapped {
+                every = every.min(TAPPED);
+            }
             let report_in = every.saturating_sub(reported.elapsed());
             let wait = if changing { LOOK.min(report_in) } else { report_in };
             match inbox.recv_timeout(wait.max(Duration::from_millis(1))) {
@@ -143,10 +160,11 @@ impl Worker {
                     }
                 }
                 Ok(Event::Stop(why)) => break why,
-                Ok(Event::Links(News::PeerFinished)) => every = SOON,
+                Ok(Event::Links(News::PeerFinished) | Event::Models) => every = SOON,
                 Ok(Event::Links(News::Connected(_))) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break "nobody is left to give orders",
             }
+            self.log.expire();
             let now = self.phase();
             if self.state == RunState::Stopping && now == Phase::Drained {
                 break "stopping as ordered";
@@ -183,6 +201,11 @@ impl Worker {
         self.epoch = orders.epoch;
         self.state = orders.state;
         self.links.command(Command::Peers { epoch: orders.epoch, workers: orders.workers });
+        let Instructions { log, taps, models } = orders.instructions;
+        self.log.set(log);
+        self.tapped = !taps.is_empty();
+        self.engine.shared.taps.set(&taps, &self.engine.shared.plan);
+        self.models.follow(&models);
         if self.state != RunState::Active {
             self.engine.set_active(false);
         }
@@ -217,6 +240,8 @@ impl Worker {
             errors: self.engine.errors(),
             ignored_frames: counts.ignored.load(Ordering::Relaxed),
             link_bytes: (counts.received.load(Ordering::Relaxed), counts.sent.load(Ordering::Relaxed)),
+            models: self.models.states(),
+            samples: self.engine.shared.taps.take(),
         };
         let (supervisor, busy) = (self.supervisor.clone(), busy.clone());
         let spawned = std::thread::Builder::new().name("report".to_owned()).spawn(move || {
@@ -229,6 +254,15 @@ impl Worker {
             log::warn!("cannot start a thread to report: {error}");
         }
     }
+}
+
+/// The versions of the models it was launched with.
+fn versions(launch: &Launch) -> std::collections::BTreeMap<String, ModelVersion> {
+    let version = |(name, path): (&String, &std::path::PathBuf)| {
+        let known = launch.versions.get(name).cloned().unwrap_or_default();
+        (name.clone(), ModelVersion { path: Some(path.clone()), ..known })
+    };
+    launch.models.iter().map(version).collect()
 }
 
 fn say_hello(supervisor: &Supervisor, hello: &Hello) -> Result<()> {
@@ -251,7 +285,7 @@ fn first_orders(inbox: &Receiver<Event>) -> Result<Option<Orders>> {
                 log::info!("{why}");
                 return Ok(None);
             }
-            Ok(Event::Links(_)) => {}
+            Ok(Event::Links(_) | Event::Models) => {}
             Err(_) => return Err(Error::internal("nobody is left to give orders")),
         }
     }

@@ -2,6 +2,7 @@
 
 mod blobs;
 mod find;
+mod live;
 mod logs;
 
 use std::path::PathBuf;

@@ -1,10 +1,12 @@
 //! `transform`: a model that makes new features of features: a PCA, a scaler.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::Deserialize;
 use squall_core::{
-    Batch, Bolt, BoltConfig, Check, Context, Error, Field, FieldType, Output, Result, StreamDecl, Tuple, ValueRef,
+    Batch, Bolt, BoltConfig, Check, Context, Error, Field, FieldType, Followed, ModelMeter, Output, Result, StreamDecl, Tuple,
+    ValueRef,
 };
 use squall_model::Model;
 
@@ -49,30 +51,58 @@ impl BoltConfig for Config {
     }
 
     fn build(self, ctx: &Context) -> Result<Box<dyn Bolt>> {
-        let model = models::of(ctx, &self.model)?;
+        let (name, features, inputs) = (self.model.clone(), self.features.clone(), ctx.inputs.clone());
+        let (output, metrics) =
+            (ctx.outputs.first().and_then(|o| o.fields.field(&self.output)).map(|f| f.kind), ctx.metrics.clone());
+        let model = models::follow(ctx, &self.model, move |model, version| {
+            // What the topology was checked with must hold for every version.
+            features.check(&Check { inputs: &inputs, models: None }, &name, &model)?;
+            let kind = FieldType::F64s(u32::try_from(model.n_outputs()).ok());
+            match output.filter(|o| *o != kind) {
+                _ if !model.has_transform() => Err(Error::user(format!("model `{name}`: it transforms nothing"))),
+                Some(o) => Err(Error::user(format!("model `{name}`: it gives {kind}, but the topology was checked with {o}"))),
+                None => Ok(Ready { model, meter: metrics.model(&name, version.version) }),
+            }
+        })?;
         Ok(Box::new(Transform { config: self, model, gathered: Gathered::default(), positions: Vec::new() }))
     }
 }
 
+/// A version in the hands of a task.
+struct Ready {
+    model: Arc<Model>,
+    meter: ModelMeter,
+}
+
 struct Transform {
     config: Config,
-    model: Arc<Model>,
+    model: Followed<Ready>,
     gathered: Gathered,
     positions: Vec<usize>,
 }
 
 impl Transform {
     fn rows(&mut self, batch: &Batch, rows: std::ops::Range<usize>, out: &mut Output<'_>) -> Result<()> {
+        self.model.turn();
         schemas::positions(batch, &self.config.pass, &mut self.positions)?;
-        let width = self.model.n_features();
-        let gathered = match self.model.takes_texts() {
+        let Ready { model, meter } = &*self.model;
+        let (asked, begun) = (rows.len() as u64, Instant::now());
+        let gathered = match model.takes_texts() {
             true => self.config.features.gather_texts(batch, rows, &mut self.gathered)?,
-            false => self.config.features.gather(batch, rows, width, &mut self.gathered)?,
+            false => self.config.features.gather(batch, rows, model.n_features(), &mut self.gathered)?,
         };
         let matrix = match gathered {
-            Some(matrix) => Some(self.model.transform(matrix).map_err(models::failed)?),
+            Some(matrix) => match model.transform(matrix) {
+                Ok(matrix) => Some(matrix),
+                Err(e) => {
+                    meter.batch(0, asked, 0);
+                    return Err(models::failed(e));
+                }
+            },
             None => None,
         };
+        let good = matrix.as_ref().map_or(0, |m| m.nrows() as u64);
+        meter.batch(good, asked - good, begun.elapsed().as_nanos() as u64);
         for (row, reason) in &self.gathered.bad {
             batch.tuple(*row).iter().for_each(|tuple| out.fail_tuple(tuple, &Error::user(reason.as_str())));
         }
@@ -118,7 +148,7 @@ mod tests {
     fn a_pca_makes_fewer_features_and_a_bad_row_fails_alone() {
         let dir = tempfile::tempdir().unwrap();
         let mut bolt = bolt(dir.path(), "digits-pca", 64).unwrap();
-        let model = models::of(bolt.context(), "m").unwrap();
+        let model = Model::open(bolt.context().model("m").unwrap()).unwrap();
         let schema = bolt.context().outputs[0].fields.to_string();
         assert_eq!(schema, format!("label: int, pca: f64[{}]", model.n_outputs()));
         let mut nan = vec![1.0; 64];

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use squall_core::{Check, Context, Error, Result};
+use squall_core::control::ModelVersion;
+use squall_core::{Check, Context, Error, Followed, Result};
 use squall_model::{Domain, Model};
 
 use super::at;
@@ -14,9 +15,20 @@ pub(crate) fn check(check: &Check<'_>, name: &str) -> Result<Arc<Model>> {
     open(name, path).map_err(|e| at("model", e))
 }
 
-/// The model as a worker opens it: the map that all tasks and processes of the machine share.
-pub(crate) fn of(ctx: &Context, name: &str) -> Result<Arc<Model>> {
-    open(name, ctx.model(name)?)
+/// The model as a worker opens it, the map that all tasks and processes of the machine share, and every version that takes its
+/// place: read into memory, then put into the form that the task uses.
+pub(crate) fn follow<T: Send + 'static>(
+    ctx: &Context,
+    name: &str,
+    make: impl Fn(Arc<Model>, &ModelVersion) -> Result<T> + Send + Sync + 'static,
+) -> Result<Followed<T>> {
+    let owned = name.to_owned();
+    ctx.live.follow(name, move |version| {
+        let path = version.path.as_ref().ok_or_else(|| Error::internal(format!("model `{owned}` has no file")))?;
+        let model = open(&owned, path)?;
+        model.prefault().map_err(|e| Error::external(format!("cannot read model `{owned}` into memory")).because(e))?;
+        make(model, version)
+    })
 }
 
 fn open(name: &str, path: &Path) -> Result<Arc<Model>> {

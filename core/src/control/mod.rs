@@ -3,13 +3,19 @@
 mod cluster;
 mod door;
 mod history;
+mod instruct;
 mod live;
+mod models;
 mod supervisor;
+mod tap;
 mod worker;
 
 pub use cluster::*;
 pub use door::*;
 pub use history::*;
+pub use instruct::*;
 pub use live::*;
+pub use models::*;
 pub use supervisor::*;
+pub use tap::*;
 pub use worker::*;

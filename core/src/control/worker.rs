@@ -14,7 +14,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Histogram;
+use super::{Instructions, ModelState, ModelVersion, Sample};
+use crate::{Histogram, ModelNumbers};
 
 /// The number of a start of a worker: unique within its topology and worker index, and larger is newer. No clock is asked, for those of
 /// machines differ: a start by a newer assignment counts more than any by an older one, and within an assignment, which gives
@@ -51,6 +52,9 @@ pub struct Launch {
     pub plan: PathBuf,
     /// Model artefacts on this machine by their names in the topology.
     pub models: BTreeMap<String, PathBuf>,
+    /// Which versions these are.
+    #[serde(default)]
+    pub versions: BTreeMap<String, ModelVersion>,
     /// A directory of the topology on this machine that outlives workers.
     pub state_dir: PathBuf,
     /// The log file, rotated by the worker; stdout and stderr go there by the supervisor's hand.
@@ -81,7 +85,7 @@ pub struct Hello {
 ///
 /// ```
 /// use squall_core::control::{Orders, RunState};
-/// let o = Orders { revision: 1, epoch: 1, state: RunState::Active, workers: vec![] };
+/// let o = Orders { revision: 1, epoch: 1, state: RunState::Active, workers: vec![], instructions: Default::default() };
 /// assert_eq!(o.state, RunState::Active);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +98,9 @@ pub struct Orders {
     pub state: RunState,
     /// All workers of the topology, this one included, by index.
     pub workers: Vec<Peer>,
+    /// What to do beside running tasks.
+    #[serde(default)]
+    pub instructions: Instructions,
 }
 
 /// Whether a topology's spouts emit.
@@ -158,6 +165,12 @@ pub struct Report {
     pub ignored_frames: u64,
     /// Bytes received and sent over links.
     pub link_bytes: (u64, u64),
+    /// Its models by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, ModelState>,
+    /// What taps caught since the last report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<Sample>,
 }
 
 /// Where a worker stands.
@@ -229,6 +242,9 @@ pub struct TaskReport {
     /// The component's own counters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub counters: Vec<(String, u64)>,
+    /// What it scored, by model and version.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelNumbers>,
 }
 
 /// Something went wrong in a component.

@@ -24,9 +24,10 @@ use std::sync::Arc;
 pub use bolt::{BoltHarness, Emitted};
 pub use spout::{Sent, SpoutHarness};
 
+use crate::control::ModelVersion;
 use crate::{
-    Bolt, BoltConfig, Check, Columns, ComponentKind, Context, DEFAULT_STREAM, Error, Grouping, InputStream, Registry, Resolved,
-    Result, Schema, Spout, SpoutConfig, StreamDecl, StreamId, Value, ValueRef,
+    Bolt, BoltConfig, Check, Columns, ComponentKind, Context, DEFAULT_STREAM, Error, Grouping, InputStream, Models, Registry,
+    Resolved, Result, Schema, Spout, SpoutConfig, StreamDecl, StreamId, Value, ValueRef,
 };
 
 /// The surroundings of the component under test: its inputs, outputs, models and place among its tasks.
@@ -173,7 +174,7 @@ impl Harness {
     /// ```
     pub fn registered_bolt(mut self, registry: &Registry, name: &str, config: serde_json::Value) -> Result<BoltHarness> {
         self.ctx.outputs = self.resolve(registry, ComponentKind::Bolt, name, &config)?.outputs;
-        self.ctx.models = Arc::new(std::mem::take(&mut self.models));
+        self.give_models();
         let bolt = registry.build_bolt(name, &config, &self.ctx)?;
         self.boxed(bolt)
     }
@@ -225,10 +226,19 @@ impl Harness {
     }
 
     fn boxed(mut self, bolt: Box<dyn Bolt>) -> Result<BoltHarness> {
-        if !self.models.is_empty() {
-            self.ctx.models = Arc::new(std::mem::take(&mut self.models));
-        }
+        self.give_models();
         BoltHarness::prepare(bolt, self.ctx)
+    }
+
+    fn give_models(&mut self) {
+        if self.models.is_empty() {
+            return;
+        }
+        let models = std::mem::take(&mut self.models);
+        let first =
+            |path: &PathBuf| ModelVersion { serial: 1, version: 1, path: Some(path.clone()), ..ModelVersion::default() };
+        self.ctx.live = Models::new(models.iter().map(|(name, path)| (name.clone(), first(path))));
+        self.ctx.models = Arc::new(models);
     }
 
     /// The checks of a submit, all findings in one text.

@@ -47,6 +47,8 @@ impl World {
             stage: if submit.inactive { Stage::Inactive } else { Stage::Active },
             epoch: 0,
             workers: Vec::new(),
+            log: Vec::new(),
+            models: super::models::first(&plan, now),
         };
         let counter = Change::put(COUNTER, number.to_string().into_bytes()).expecting(self.counter.1);
         let revision = self.commit(&[counter, record.change()?.expecting(Expect::Absent)])?;

@@ -38,6 +38,7 @@ impl World {
         self.members.insert(id.to_owned(), Member { said: heartbeat, heard_at: now, heard: true, alive: true, desired });
         self.see_who_ended(id);
         self.see_who_is_up(id)?;
+        self.settle_models()?;
         if !quiet {
             self.touch_all();
         }
@@ -56,6 +57,10 @@ impl World {
         if died.is_empty() && report.is_none() {
             return;
         }
+        let report = report.map(|mut r| {
+            self.caught(&worker.topology, std::mem::take(&mut r.samples));
+            r
+        });
         let Some(t) = self.topologies.get(&worker.topology) else { return };
         // Whoever was moved away is not listened to: its successor counts now.
         if t.record.workers.get(worker.worker as usize).is_none_or(|w| w.seat.supervisor != supervisor) {

@@ -6,7 +6,9 @@ mod commands;
 mod desired;
 mod heartbeat;
 mod history;
+mod instruct;
 mod live;
+mod models;
 mod positions;
 mod record;
 mod statistics;
@@ -48,6 +50,7 @@ pub(crate) struct World {
     counter: (u64, Expect),
     topologies: BTreeMap<String, Topology>,
     members: BTreeMap<String, Member>,
+    taps: BTreeMap<u64, instruct::Opened>,
     /// Grows with every change that anybody may wait for.
     revision: u64,
     next_sweep: Duration,
@@ -116,9 +119,12 @@ impl World {
         };
         let mut topologies = BTreeMap::new();
         for (key, v) in store.list(TOPOLOGIES)? {
-            let record: Record = serde_json::from_slice(&v.value).map_err(|e| damaged(&key, e))?;
+            let mut record: Record = serde_json::from_slice(&v.value).map_err(|e| damaged(&key, e))?;
             let plan: Arc<Plan> =
                 Arc::new(serde_json::from_slice(&blobs.read(&record.plan)?).map_err(|e| damaged(&record.plan, e))?);
+            if record.models.is_empty() {
+                record.models = models::first(&plan, record.submitted_unix_ms);
+            }
             let mut topology = Topology::new(record, plan, Statistics::default());
             topology.positions = positions::Positions::read(&*store, &topology.record.id)?;
             if let Some(bytes) = book.kept(&topology.record.id)? {
@@ -151,6 +157,7 @@ impl World {
             counter,
             topologies,
             members,
+            taps: BTreeMap::new(),
             revision,
             next_sweep: now,
             next_positions: now,

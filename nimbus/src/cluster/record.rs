@@ -1,8 +1,10 @@
 //! What of a topology is in the store.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use squall_core::Result;
-use squall_core::control::Heartbeat;
+use squall_core::control::{Deployment, Heartbeat, LogLevel};
 
 use crate::schedule::Seat;
 use crate::states::Stage;
@@ -22,6 +24,12 @@ pub(crate) struct Record {
     pub(crate) epoch: u64,
     /// Its workers by index; none while it waits for slots.
     pub(crate) workers: Vec<Placed>,
+    /// Levels of loggers, each for a time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) log: Vec<LogLevel>,
+    /// The deployments of each model, oldest first.
+    #[serde(default)]
+    pub(crate) models: BTreeMap<String, Vec<Deployment>>,
 }
 
 /// A worker of a topology and where it is.

@@ -283,6 +283,11 @@ impl Statistics {
         !gone.is_empty()
     }
 
+    /// What an incarnation that is not carried over reported last.
+    pub(crate) fn report(&self, worker: u32, incarnation: u64) -> Option<&Report> {
+        self.live.get(&(worker, incarnation)).map(|l| &l.report)
+    }
+
     /// The newest incarnation of a worker that has reported and is not carried over.
     pub(crate) fn newest(&self, worker: u32) -> Option<u64> {
         self.live.range((worker, 0)..=(worker, u64::MAX)).next_back().map(|((_, i), _)| *i)

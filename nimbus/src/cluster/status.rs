@@ -172,7 +172,8 @@ impl World {
     fn models(&self, t: &Topology) -> Vec<ModelOnMachine> {
         let mut found = Vec::new();
         for (id, m) in self.members.iter().filter(|(_, m)| m.alive) {
-            for (name, model) in &t.plan.models {
+            let in_use = t.record.models.iter().filter_map(|(name, all)| Some((name, super::models::current(all)?)));
+            for (name, model) in in_use {
                 if let Some(memory) = m.said.models.iter().find(|u| u.artefact == model.artefact) {
                     found.push(ModelOnMachine {
                         name: name.clone(),

@@ -28,6 +28,8 @@ impl World {
             self.assign()?;
         }
         self.go_on();
+        self.expire_instructions()?;
+        self.settle_models()?;
         if now >= self.next_sweep {
             self.sweep();
             self.next_sweep = now + SWEEP;
@@ -40,7 +42,10 @@ impl World {
         let unix = self.clock.unix_ms();
         let waits = self.topologies.values().filter_map(|t| t.record.stage.deadline());
         let waits = waits.map(|d| now + Duration::from_millis(d.saturating_sub(unix)));
-        let next = leases.chain(waits).chain([self.next_sweep, self.next_tick]).min().unwrap_or(self.next_sweep);
+        let (logs, taps) = self.instruct_deadlines();
+        let others = logs.into_iter().chain(self.models_deadline());
+        let others = others.map(|d| now + Duration::from_millis(d.saturating_sub(unix))).chain(taps);
+        let next = leases.chain(waits).chain(others).chain([self.next_sweep, self.next_tick]).min().unwrap_or(self.next_sweep);
         // Not at once again, should the store refuse what is due.
         Ok(next.max(now + Duration::from_millis(5)))
     }
@@ -125,7 +130,8 @@ impl World {
 
     fn sweep(&self) {
         let named = |hash: &str| {
-            let names = |t: &super::Topology| t.record.plan == hash || blobs_of(&t.plan).any(|b| b == hash);
+            let names =
+                |t: &super::Topology| t.record.plan == hash || blobs_of(&t.plan).chain(World::artefacts(t)).any(|b| b == hash);
             self.topologies.values().any(names)
         };
         match self.blobs.collect(&named, self.blob_grace) {

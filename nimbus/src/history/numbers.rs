@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use squall_core::control::{Latency, Report, TaskReport};
-use squall_core::{Histogram, Plan};
+use squall_core::{Histogram, ModelNumbers, Plan};
 
 /// Totals of a component.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub(crate) struct Numbers {
     pub(crate) execute: Histogram,
     pub(crate) complete: Histogram,
     pub(crate) counters: BTreeMap<String, u64>,
+    /// By model and version.
+    pub(crate) models: Vec<ModelNumbers>,
 }
 
 fn add(sum: &mut u64, more: u64) {
@@ -37,6 +39,7 @@ impl Numbers {
         t.streams.iter().for_each(|(s, n)| add(self.streams.entry(s.clone()).or_default(), *n));
         t.counters.iter().for_each(|(c, n)| add(self.counters.entry(c.clone()).or_default(), *n));
         t.inputs.iter().for_each(|(c, s, n)| self.add_input(c, s, *n));
+        t.models.iter().for_each(|m| self.add_model(m));
         self.execute.merge(&t.execute);
         self.complete.merge(&t.complete);
     }
@@ -51,8 +54,16 @@ impl Numbers {
         o.streams.iter().for_each(|(s, n)| add(self.streams.entry(s.clone()).or_default(), *n));
         o.counters.iter().for_each(|(c, n)| add(self.counters.entry(c.clone()).or_default(), *n));
         o.inputs.iter().for_each(|(c, s, n)| self.add_input(c, s, *n));
+        o.models.iter().for_each(|m| self.add_model(m));
         self.execute.merge(&o.execute);
         self.complete.merge(&o.complete);
+    }
+
+    fn add_model(&mut self, more: &ModelNumbers) {
+        match self.models.iter_mut().find(|m| m.model == more.model && m.version == more.version) {
+            Some(sum) => sum.merge(more),
+            None => self.models.push(more.clone()),
+        }
     }
 
     fn add_input(&mut self, component: &str, stream: &str, n: u64) {

@@ -20,7 +20,7 @@ impl Share {
     /// So much of what a task counted falls into it; what it has now (queued, pending) is not divided.
     pub(crate) fn of(self, t: &TaskReport) -> TaskReport {
         if self.from == 0 && self.to >= self.of {
-            return t.clone();
+            return TaskReport { models: Vec::new(), ..t.clone() };
         }
         TaskReport {
             task: t.task,
@@ -39,13 +39,15 @@ impl Share {
             execute: t.execute.map(|n| self.take(n)),
             complete: t.complete.map(|n| self.take(n)),
             counters: t.counters.iter().map(|(c, n)| (c.clone(), self.take(*n))).collect(),
+            // Models have totals, and no past of their own.
+            models: Vec::new(),
         }
     }
 }
 
 /// What a task counted since an earlier report of the same incarnation; what it has now stays as it is.
 pub(crate) fn difference(before: Option<&TaskReport>, now: &TaskReport) -> TaskReport {
-    let Some(before) = before else { return now.clone() };
+    let Some(before) = before else { return TaskReport { models: Vec::new(), ..now.clone() } };
     let counter = |name: &String| before.counters.iter().find(|(n, _)| n == name).map_or(0, |(_, n)| *n);
     let input = |c: &String, s: &String| before.inputs.iter().find(|(a, b, _)| a == c && b == s).map_or(0, |(.., n)| *n);
     TaskReport {
@@ -69,5 +71,6 @@ pub(crate) fn difference(before: Option<&TaskReport>, now: &TaskReport) -> TaskR
         execute: now.execute.since(&before.execute),
         complete: now.complete.since(&before.complete),
         counters: now.counters.iter().map(|(c, n)| (c.clone(), n.saturating_sub(counter(c)))).collect(),
+        models: Vec::new(),
     }
 }

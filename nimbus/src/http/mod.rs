@@ -3,8 +3,10 @@
 mod answer;
 mod blobs;
 mod history;
+mod instruct;
 mod live;
 mod logs;
+mod models;
 mod sse;
 mod supervisors;
 mod topologies;
@@ -45,6 +47,12 @@ pub(crate) fn router(nimbus: Arc<Nimbus>) -> Router {
         .route("/v1/topologies/{name}/deactivate", post(topologies::deactivate))
         .route("/v1/topologies/{name}/rebalance", post(topologies::rebalance))
         .route("/v1/topologies/{name}/kill", post(topologies::kill))
+        .route("/v1/topologies/{name}/models", get(models::list))
+        .route("/v1/topologies/{name}/models/{model}/deploy", post(models::deploy))
+        .route("/v1/topologies/{name}/models/{model}/rollback", post(models::rollback))
+        .route("/v1/topologies/{name}/log", get(instruct::log).post(instruct::set_log))
+        .route("/v1/topologies/{name}/taps", post(instruct::open_tap))
+        .route("/v1/topologies/{name}/taps/{tap}", get(instruct::samples).delete(instruct::close_tap))
         .route("/v1/topologies/{name}/logs", get(logs::list))
         .route("/v1/topologies/{name}/logs/{worker}", get(logs::piece))
         .route("/v1/blobs/{sha256}", put(blobs::receive).get(blobs::send).head(blobs::size))

@@ -86,7 +86,13 @@ impl Rig {
             binary: None,
             models: BTreeMap::new(),
             tasks: vec![worker + 1],
-            orders: Orders { revision: 0, epoch: 1, state: RunState::Active, workers: (0..of).map(peer).collect() },
+            orders: Orders {
+                revision: 0,
+                epoch: 1,
+                state: RunState::Active,
+                workers: (0..of).map(peer).collect(),
+                instructions: Default::default(),
+            },
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
-use squall_core::{ComponentKind, Context, Error, Metrics, Next, Plan, Registry, Result, Schema, Source};
+use squall_core::{ComponentKind, Context, Error, Metrics, Models, Next, Plan, Registry, Result, Schema, Source};
 
 use super::dead_letters::DeadLetters;
 use super::emission::{Bundle, Emission, OutStream};
@@ -18,7 +18,7 @@ use super::routes::Router;
 use super::scheduler::{Alarm, Parker, Scheduler};
 use super::task::Task;
 use super::turn::{Body, BoltRole, Role, SpoutRole};
-use super::{Engine, Faults, Links, NOWHERE, Shared, Waits};
+use super::{Engine, Faults, Links, NOWHERE, Shared, Taps, Waits};
 
 /// How often threads are looked after.
 const WATCH: Duration = Duration::from_millis(100);
@@ -32,6 +32,8 @@ pub(crate) struct Surroundings {
     /// How many threads run them.
     pub(crate) threads: u32,
     pub(crate) models: BTreeMap<String, PathBuf>,
+    /// The same, for those who take up new versions.
+    pub(crate) live: Models,
     pub(crate) state_dir: PathBuf,
     pub(crate) links: Arc<dyn Links>,
     /// Tokio's runtime, entered by every thread, so that async sources can use its sockets and timers.
@@ -64,6 +66,7 @@ pub(crate) fn build(plan: Arc<Plan>, registry: &Registry, around: Surroundings) 
             inputs: planned.inputs.clone(),
             outputs: planned.outputs.clone(),
             models: models.clone(),
+            live: around.live.clone(),
             state_dir: around.state_dir.clone(),
             waker: Waker::from(Arc::new(TaskWaker { shared: Arc::downgrade(&shared), task: *id })),
             metrics: metrics.clone(),
@@ -136,6 +139,7 @@ fn shared(plan: &Arc<Plan>, around: &Surroundings) -> Shared {
         scheduler: Scheduler::new(),
         pool: Pool::new(schemas),
         faults: Faults::default(),
+        taps: Taps::default(),
         waits: Waits::new(plan.components.len()),
         links: around.links.clone(),
         tasks: OnceLock::new(),

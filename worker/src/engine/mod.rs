@@ -12,6 +12,7 @@ mod pool;
 mod report;
 mod routes;
 mod scheduler;
+mod taps;
 mod task;
 mod trees;
 mod turn;
@@ -31,6 +32,7 @@ use faults::Faults;
 use gate::Gate;
 use pool::Pool;
 use scheduler::{Alarm, Runner, Scheduler};
+use taps::Taps;
 use task::Task;
 use waits::Waits;
 
@@ -60,6 +62,7 @@ pub(crate) struct Shared {
     pub(crate) scheduler: Scheduler,
     pool: Pool,
     faults: Faults,
+    pub(crate) taps: Taps,
     waits: Waits,
     links: Arc<dyn Links>,
     /// By task id: the tasks that run here.

@@ -48,6 +48,7 @@ impl Shared {
             execute: lock(&stats.execute).clone(),
             complete: lock(&stats.complete).clone(),
             counters: stats.metrics.read(),
+            models: stats.metrics.models(),
         }
     }
 }

@@ -179,6 +179,9 @@ impl BoltRole {
             let rows = mail.batch.len();
             done += rows;
             shared.waits.note(task.component, now_ns.saturating_sub(mail.since_ns));
+            if shared.taps.is_on() {
+                shared.taps.see(task.component, task.id, &mail.batch);
+            }
             task.stats.batch_since_ns.store(mail.since_ns, Relaxed);
             let is_done = self.execute(task, shared, out, &mail, inputs);
             task.stats.batch_since_ns.store(0, Relaxed);

@@ -3,4 +3,4 @@
 mod alone;
 mod components;
 mod joined;
-mod support;
+pub(crate) mod support;

@@ -13,9 +13,9 @@ use crate::engine::{Engine, Surroundings, build};
 use crate::link::{self, Command, LinkHandle};
 
 /// A component as tests write it: id, type, tasks, configuration, inputs as (from, grouping).
-pub(super) type Part<'a> = (&'a str, &'a str, u32, Value, &'a [(&'a str, Grouping)]);
+pub(crate) type Part<'a> = (&'a str, &'a str, u32, Value, &'a [(&'a str, Grouping)]);
 
-pub(super) fn plan(settings: Settings, parts: &[Part<'_>]) -> Arc<Plan> {
+pub(crate) fn plan(settings: Settings, parts: &[Part<'_>]) -> Arc<Plan> {
     let mut components: Vec<PlannedComponent> = Vec::new();
     for (id, type_name, parallelism, config, inputs) in parts {
         let kind = if inputs.is_empty() { ComponentKind::Spout } else { ComponentKind::Bolt };
@@ -73,6 +73,7 @@ fn around(worker: u32, tasks: BTreeSet<u32>, links: Arc<dyn crate::engine::Links
         tasks,
         threads: 2,
         models: Default::default(),
+        live: Default::default(),
         state_dir: std::env::temp_dir(),
         links,
         runtime: None,
@@ -123,7 +124,7 @@ impl Linked {
     }
 }
 
-pub(super) fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(30);
     while !there() {
         assert!(Instant::now() < until, "{what} did not come about in 30 s");

@@ -1,5 +1,7 @@
-//! `squall model`: model files, without a cluster.
+//! `squall model`: model files, without a cluster; and the versions of models in running topologies.
 
+mod deploy;
+mod history;
 mod import;
 mod inspect;
 mod predict;
@@ -10,11 +12,12 @@ use std::sync::Arc;
 
 use squall_model::Model;
 
-use crate::exit::Outcome;
+use crate::client::{Client, Where};
+use crate::exit::{Failure, Outcome};
 use crate::models;
 use crate::show::Show;
 
-/// Imports, describes and tries model files.
+/// Imports, describes and tries model files; deploys versions of models to running topologies.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -26,13 +29,50 @@ enum Command {
     Import(import::Args),
     Inspect(inspect::Args),
     Predict(predict::Args),
+    Deploy(deploy::Args),
+    List(history::Args),
+    History(history::HistoryArgs),
+    Rollback(deploy::RollbackArgs),
 }
 
-pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
+pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     match &args.command {
         Command::Import(args) => import::run(args, show),
         Command::Inspect(args) => inspect::run(args, show),
         Command::Predict(args) => predict::run(args, show),
+        Command::Deploy(args) => deploy::run(args, place, show),
+        Command::List(args) => history::run(args, place, show),
+        Command::History(args) => history::run_history(args, place, show),
+        Command::Rollback(args) => deploy::run_rollback(args, place, show),
+    }
+}
+
+/// The topology that has a model of this name: the one that is given, or the only one.
+fn find(client: &Client, model: &str, topology: Option<&str>) -> Outcome<String> {
+    let has = |topology: &str| -> Outcome<(bool, Vec<String>)> {
+        let names: Vec<String> = client.models(topology)?.models.into_iter().map(|m| m.name).collect();
+        Ok((names.iter().any(|n| n == model), names))
+    };
+    if let Some(topology) = topology {
+        let (found, names) = has(topology)?;
+        if !found {
+            let hint = squall_core::suggest::did_you_mean(model, names.iter().map(String::as_str));
+            return Err(Failure::NotFound(format!("topology `{topology}` has no model `{model}`{hint}")));
+        }
+        return Ok(topology.to_owned());
+    }
+    let mut found = Vec::new();
+    for t in client.topologies()? {
+        if has(&t.id)?.0 {
+            found.push(t.name);
+        }
+    }
+    match found.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(Failure::NotFound(format!("no running topology has a model `{model}`; `squall model list` lists them"))),
+        several => {
+            Err(Failure::Usage(format!("several topologies have a model `{model}`: say --topology {}", several.join(" or "))))
+        }
     }
 }
 

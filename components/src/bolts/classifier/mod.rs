@@ -1,21 +1,20 @@
 //! `classifier`: labels, probabilities and scores by a model.
 
 mod outputs;
+mod ready;
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use ndarray::Array2;
 use serde::Deserialize;
 use squall_core::{
-    Batch, Bolt, BoltConfig, Check, Context, Counter, Error, Field, FieldType, Output, Result, StreamDecl, StreamId, Tuple,
-    ValueRef,
+    Batch, Bolt, BoltConfig, Check, Context, Counter, Error, Field, FieldType, Followed, Output, Result, StreamDecl, StreamId,
+    Tuple, ValueRef,
 };
-use squall_model::{Classes, Label, Model, Rows};
 
 use crate::support::features::{Features, Gathered};
 use crate::support::{at, models, schemas};
 use outputs::{Emit, What};
+use ready::{Fit, Ready};
 
 /// The stream of rows that cannot be scored.
 const INVALID: &str = "invalid";
@@ -30,8 +29,32 @@ pub(crate) struct Config {
     #[serde(default)]
     pass: Vec<String>,
     #[serde(default)]
+    top: Option<u32>,
+    #[serde(default)]
+    threshold: Option<f64>,
+    #[serde(default)]
     invalid: bool,
+    #[serde(skip)]
+    scoring: Scoring,
 }
+
+/// How scores become outputs.
+#[derive(Debug, Clone, Copy, Default)]
+struct Scoring {
+    /// How many classes `top` has.
+    top: usize,
+    threshold: Option<f64>,
+}
+
+impl Scoring {
+    /// Below it a row is an anomaly: scikit-learn's detectors put it at zero.
+    fn threshold(self) -> f64 {
+        self.threshold.unwrap_or(0.0)
+    }
+}
+
+/// Classes in `top` unless the configuration says otherwise.
+const TOP: u32 = 3;
 
 impl BoltConfig for Config {
     const ABOUT: &'static str = "scores every tuple with a model: the fields passed on, then what `emit` lists";
@@ -41,18 +64,35 @@ impl BoltConfig for Config {
         (
             "emit",
             "a list of label, proba, decision, scores (proba, or decision where there is none), confidence, index, value; \
-             or a table that names them, such as { label = \"prediction\" }; label unless given, value for regressors",
+             anomaly, top, model, version, checksum; or a table that names them, such as { label = \"prediction\" }; label unless \
+             given, value for regressors",
         ),
         ("pass", "input fields to pass on before them"),
+        ("top", "how many classes `top` lists, each with label and proba; 3 unless given"),
+        ("threshold", "a row whose decision value is below it is an anomaly; 0 unless given, as in scikit-learn"),
         ("invalid", "send rows that cannot be scored to the stream `invalid`, instead of failing them; false unless given"),
     ];
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
         let model = models::check(check, &self.model)?;
+        if self.top == Some(0) {
+            return Err(at("top", "no class would be listed: expected at least 1"));
+        }
+        if self.threshold.is_some_and(|t| !t.is_finite()) {
+            return Err(at("threshold", "expected a finite number"));
+        }
         let width = self.features.check(check, &self.model, &model)?;
         let pass = schemas::passed(check, "pass", &self.pass)?;
         let mut fields = pass.clone();
-        for (key, what, name) in outputs::resolve(self.emit.as_ref(), &model)? {
+        let emitted = outputs::resolve(self.emit.as_ref(), &model)?;
+        for (key, given, what) in
+            [("top", self.top.is_some(), What::Top), ("threshold", self.threshold.is_some(), What::Anomaly)]
+        {
+            if given && !emitted.iter().any(|(_, w, _)| *w == what) {
+                return Err(at(key, format!("nothing uses it: emit `{}` too", what.name())));
+            }
+        }
+        for (key, what, name) in emitted {
             let kind = what.kind(&model, &self.model, width).map_err(|e| at(&key, e))?;
             fields.push(Field::new(name, kind));
         }
@@ -65,103 +105,47 @@ impl BoltConfig for Config {
         Ok(streams)
     }
 
-    fn build(self, ctx: &Context) -> Result<Box<dyn Bolt>> {
-        let model = models::of(ctx, &self.model)?;
-        let what = outputs::resolve(self.emit.as_ref(), &model)?.into_iter().map(|(_, what, _)| what).collect();
+    fn build(mut self, ctx: &Context) -> Result<Box<dyn Bolt>> {
+        self.scoring = Scoring { top: self.top.unwrap_or(TOP) as usize, threshold: self.threshold };
+        let (features, pass) = (self.features.clone(), self.pass.clone());
+        let invalid = if self.invalid { Some(ctx.stream(INVALID)?) } else { None };
+        let (name, fit) = (self.model.clone(), Fit::of(ctx));
+        let model = models::follow(ctx, &name, move |model, version| Ready::new(&self, &fit, model, version))?;
         Ok(Box::new(Classifier {
-            what,
-            invalid: if self.invalid { Some(ctx.stream(INVALID)?) } else { None },
+            features,
+            pass,
+            invalid,
             refused: ctx.metrics.counter("invalid rows"),
-            config: self,
             model,
             gathered: Gathered::default(),
             positions: Vec::new(),
-            scores: Scores::default(),
         }))
     }
 }
 
 struct Classifier {
-    config: Config,
-    model: Arc<Model>,
-    what: Vec<What>,
+    features: Features,
+    pass: Vec<String>,
+    model: Followed<Ready>,
     invalid: Option<StreamId>,
     refused: Counter,
     gathered: Gathered,
     positions: Vec<usize>,
-    scores: Scores,
-}
-
-/// What the model says of a batch; only what is emitted is computed.
-#[derive(Default)]
-struct Scores {
-    indices: Vec<u32>,
-    values: Vec<f64>,
-    proba: Option<Array2<f64>>,
-    decision: Option<Array2<f64>>,
-}
-
-impl Scores {
-    fn compute(&mut self, model: &Model, what: &[What], x: Rows<'_>) -> Result<(), squall_model::Error> {
-        let any = |wanted: &[What]| what.iter().any(|w| wanted.contains(w));
-        if any(&[What::Label, What::Index]) {
-            model.predict_indices(x, &mut self.indices)?;
-        }
-        if any(&[What::Value]) {
-            model.predict_values(x, &mut self.values)?;
-        }
-        if any(&[What::Proba, What::Confidence]) || (any(&[What::Scores]) && model.has_proba()) {
-            self.proba = Some(row_major(model.predict_proba(x)?));
-        }
-        if any(&[What::Decision]) || (any(&[What::Scores]) && !model.has_proba()) {
-            self.decision = Some(row_major(model.decision_function(x)?));
-        }
-        Ok(())
-    }
-
-    /// One output of the row at this place in the matrix.
-    fn get<'s>(&'s self, what: What, at: usize, rows: usize, classes: Option<&'s Classes>) -> Option<ValueRef<'s>> {
-        let vector = |matrix: &'s Option<Array2<f64>>| {
-            let matrix = matrix.as_ref()?;
-            matrix.as_slice()?.chunks_exact(matrix.ncols().max(1)).nth(at)
-        };
-        Some(match what {
-            What::Index => ValueRef::Int(i64::from(*self.indices.get(at)?)),
-            What::Label => match classes?.label(*self.indices.get(at)? as usize)? {
-                Label::Int(v) => ValueRef::Int(v),
-                Label::Float(v) => ValueRef::Float(v),
-                Label::Str(v) => ValueRef::Str(v),
-                Label::Bool(v) => ValueRef::Bool(v),
-            },
-            What::Value => match *self.values.chunks_exact((self.values.len() / rows).max(1)).nth(at)? {
-                [value] => ValueRef::Float(value),
-                ref several => ValueRef::F64s(several),
-            },
-            What::Proba => ValueRef::F64s(vector(&self.proba)?),
-            What::Decision => ValueRef::F64s(vector(&self.decision)?),
-            What::Scores => ValueRef::F64s(vector(&self.proba).or_else(|| vector(&self.decision))?),
-            What::Confidence => ValueRef::Float(vector(&self.proba)?.iter().copied().fold(0.0, f64::max)),
-        })
-    }
-}
-
-/// Rows one after the other in memory, as they are emitted.
-fn row_major(matrix: Array2<f64>) -> Array2<f64> {
-    if matrix.is_standard_layout() { matrix } else { matrix.as_standard_layout().into_owned() }
 }
 
 impl Classifier {
     /// Scores these rows of a batch at once.
     fn rows(&mut self, batch: &Batch, rows: Range<usize>, out: &mut Output<'_>) -> Result<()> {
-        schemas::positions(batch, &self.config.pass, &mut self.positions)?;
-        let x = match self.model.takes_texts() {
-            true => self.config.features.gather_texts(batch, rows, &mut self.gathered)?,
-            false => self.config.features.gather(batch, rows, self.model.n_features(), &mut self.gathered)?,
+        self.model.turn();
+        schemas::positions(batch, &self.pass, &mut self.positions)?;
+        let asked = rows.len();
+        let x = match self.model.model.takes_texts() {
+            true => self.features.gather_texts(batch, rows, &mut self.gathered)?,
+            false => self.features.gather(batch, rows, self.model.model.n_features(), &mut self.gathered)?,
         };
-        if let Some(x) = x {
-            self.scores.compute(&self.model, &self.what, x).map_err(models::failed)?;
-        }
-        let mut row = Vec::with_capacity(self.positions.len() + self.what.len());
+        let bad = asked - x.as_ref().map_or(0, squall_model::Rows::nrows);
+        self.model.score(x, bad)?;
+        let mut row = Vec::with_capacity(self.positions.len() + self.model.what.len());
         let pass = |row: &mut Vec<_>, tuple: &Tuple<'_>| {
             row.clear();
             // The tuple is borrowed from the batch, which outlives the row.
@@ -171,8 +155,8 @@ impl Classifier {
         for (at, index) in good.iter().enumerate() {
             let Some(tuple) = batch.tuple(*index) else { continue };
             pass(&mut row, &tuple);
-            for what in &self.what {
-                let value = self.scores.get(*what, at, good.len(), self.model.classes());
+            for what in &self.model.what {
+                let value = self.model.get(*what, at, good.len());
                 row.push(value.ok_or_else(|| Error::internal(format!("the model gave no {}", what.name())))?);
             }
             out.emit_for(&tuple, &row[..])?;

@@ -6,7 +6,7 @@ use ndarray::Array2;
 use serde::Deserialize;
 use squall_core::suggest::did_you_mean;
 use squall_core::{FieldType, Result};
-use squall_model::{Classes, Model, Rows, Texts};
+use squall_model::{Classes, Kind, Model, Rows, Texts};
 
 use crate::support::at;
 
@@ -27,6 +27,16 @@ pub(super) enum What {
     Index,
     /// What a regressor, an outlier detection or a clustering predicts.
     Value,
+    /// Whether the row is an outlier: its decision value is below the threshold.
+    Anomaly,
+    /// The most probable classes with their probabilities, the most probable first.
+    Top,
+    /// The model's name in the topology.
+    Model,
+    /// The number of the model's version.
+    Version,
+    /// SHA-256 of the model's artefact.
+    Checksum,
 }
 
 /// `emit`: names, or names with the fields they go to.
@@ -38,7 +48,20 @@ pub(super) enum Emit {
 }
 
 impl What {
-    const ALL: [What; 7] = [What::Label, What::Proba, What::Decision, What::Scores, What::Confidence, What::Index, What::Value];
+    const ALL: [What; 12] = [
+        What::Label,
+        What::Proba,
+        What::Decision,
+        What::Scores,
+        What::Confidence,
+        What::Index,
+        What::Value,
+        What::Anomaly,
+        What::Top,
+        What::Model,
+        What::Version,
+        What::Checksum,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -49,6 +72,11 @@ impl What {
             What::Confidence => "confidence",
             What::Index => "index",
             What::Value => "value",
+            What::Anomaly => "anomaly",
+            What::Top => "top",
+            What::Model => "model",
+            What::Version => "version",
+            What::Checksum => "checksum",
         }
     }
 
@@ -75,8 +103,18 @@ impl What {
             What::Value if !model.has_predict() || model.classes().is_some() => lacks("values: emit `label`"),
             What::Value if model.n_outputs() > 1 => Ok(FieldType::F64s(u32::try_from(model.n_outputs()).ok())),
             What::Value => Ok(FieldType::Float),
-            What::Proba | What::Confidence if !model.has_proba() => lacks("probabilities (was it trained with them?)"),
+            What::Anomaly if model.kind() != Kind::Outlier || !model.has_decision() => {
+                lacks("outliers: it detects none, and has no threshold")
+            }
+            What::Anomaly => Ok(FieldType::Bool),
+            What::Model | What::Checksum => Ok(FieldType::Str),
+            What::Version => Ok(FieldType::Int),
+            What::Top if model.classes().is_none() => lacks("classes: emit `value`"),
+            What::Proba | What::Confidence | What::Top if !model.has_proba() => {
+                lacks("probabilities (was it trained with them?)")
+            }
             What::Confidence => Ok(FieldType::Float),
+            What::Top => Ok(FieldType::Any),
             What::Proba => Ok(FieldType::F64s(model.classes().and_then(|c| u32::try_from(c.len()).ok()))),
             What::Scores if model.has_proba() => What::Proba.kind(model, name, width),
             What::Decision | What::Scores if !model.has_decision() => lacks("a decision function"),

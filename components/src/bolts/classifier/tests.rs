@@ -6,6 +6,7 @@ use squall_core::{Next, Schema, Value};
 use super::*;
 use crate::spouts;
 use crate::support::models::tests::artefact;
+use squall_model::Model;
 
 fn digits(dir: &Path, more: serde_json::Value) -> Result<BoltHarness> {
     let input = Schema::new([("row", FieldType::Int), ("pixels", FieldType::F64s(Some(64))), ("label", FieldType::Int)]);
@@ -136,6 +137,65 @@ fn what_the_model_does_not_have_is_told_before_anything_runs() {
     assert!(message.contains("two output fields are called `label`"), "{message}");
     let message = error(serde_json::json!({"emit": []}));
     assert!(message.starts_with("config.emit: "), "{message}");
+}
+
+#[test]
+fn a_new_version_is_taken_up_between_two_batches_and_predictions_tell_which_it_was() {
+    use squall_core::control::ModelVersion;
+    let dir = tempfile::tempdir().unwrap();
+    let emit = serde_json::json!({"emit": ["label", "model", "version", "checksum"]});
+    let mut bolt = digits(dir.path(), emit).unwrap();
+    let live = bolt.context().live.clone();
+    let version = |name: &str, serial| {
+        let path = artefact(dir.path(), name);
+        let artefact = Model::open(&path).unwrap().checksum().to_owned();
+        ModelVersion { serial, version: serial, artefact, path: Some(path), ..ModelVersion::default() }
+    };
+    let row = || data("digits").remove(0);
+    bolt.feed([row()]).unwrap();
+
+    // One with other rows, one with other labels, and one that gives nothing of the kind: all are told apart from the right one.
+    for (name, why) in [("iris", "takes 4 features"), ("digits-logistic", "features"), ("digits-pca", "without classes")] {
+        let error = live.prepare("digits", &version(name, 2)).unwrap_err().to_string();
+        assert!(error.contains(why), "{name}: {error}");
+        assert!(!live.switch("digits", 2));
+    }
+    let second = version("digits", 3);
+    live.prepare("digits", &second).unwrap();
+    bolt.feed([row()]).unwrap();
+    assert!(live.switch("digits", 3));
+    bolt.feed([row(), row()]).unwrap();
+    let rows = bolt.rows("default");
+    let versions: Vec<&Value> = rows.iter().map(|r| &r[2]).collect();
+    assert_eq!(versions, [&Value::Int(1), &Value::Int(1), &Value::Int(3), &Value::Int(3)]);
+    assert_eq!((&rows[0][1], &rows[3][3]), (&"digits".into(), &second.artefact.into()));
+    let numbers = bolt.metrics().models();
+    assert_eq!(numbers.iter().map(|n| (n.version, n.rows, n.batches)).collect::<Vec<_>>(), [(1, 2, 2), (3, 2, 1)]);
+}
+
+#[test]
+fn the_most_probable_classes_are_listed_and_scores_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bolt = digits(dir.path(), serde_json::json!({"emit": ["label", "proba", "top"], "top": 2})).unwrap();
+    bolt.feed(data("digits").into_iter().take(50).collect::<Vec<_>>()).unwrap();
+    for row in bolt.rows("default") {
+        let Value::List(top) = &row[2] else { panic!("{row:?}") };
+        let field = |i: usize, key: &str| {
+            let Value::Map(map) = &top[i] else { panic!("{top:?}") };
+            map.iter().find(|(k, _)| *k == key.into()).unwrap().1.clone()
+        };
+        assert_eq!(top.len(), 2);
+        assert_eq!(field(0, "label"), row[0]);
+        let best = vector(&row[1]).iter().copied().fold(0.0, f64::max);
+        assert_eq!(field(0, "proba"), Value::Float(best));
+    }
+    let numbers = bolt.metrics().models().remove(0);
+    assert_eq!(numbers.scores.ranges().map(|(.., n)| n).sum::<u64>(), 50);
+    let error = |more| digits(dir.path(), more).err().expect("a refused configuration").to_string();
+    assert!(error(serde_json::json!({"top": 2})).starts_with("config.top: nothing uses it: emit `top` too"));
+    assert!(error(serde_json::json!({"emit": ["top"], "top": 0})).starts_with("config.top: no class would be listed"));
+    let message = error(serde_json::json!({"emit": ["anomaly"]}));
+    assert!(message.starts_with("config.emit[0]: model `digits` is a classifier without outliers"), "{message}");
 }
 
 #[test]

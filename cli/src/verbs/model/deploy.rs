@@ -1,0 +1,160 @@
+//! `squall model deploy`, `squall model rollback`: another version of a model for a running topology.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use squall_core::control::{Deploy, Deployment, DeploymentState, Rollback};
+use squall_core::{Plan, ResolveRequest};
+
+use super::find;
+use crate::catalog;
+use crate::client::{Client, Where};
+use crate::exit::{Failure, Outcome};
+use crate::models::{self, file_name};
+use crate::show::Show;
+
+/// Brings a new version of a model into use in a running topology, without stopping it.
+///
+/// The file is imported, uploaded if the cluster has not got it, opened and tried by every worker, and only when all
+/// have it ready does every task switch to it, once, between two batches. If any worker cannot use it, the version before
+/// stays in use everywhere, and the reason is told. The same file again changes nothing and ships nothing.
+///
+/// Examples:
+///   squall model deploy logistic new.pkl --topology digits
+///   squall model deploy logistic new.pkl            where only one topology has a model of this name
+///   squall model rollback logistic --topology digits
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// The model's name in the topology, as in [models.NAME].
+    name: String,
+    /// The new model file.
+    file: PathBuf,
+    /// The topology's name or id; may be left out where only one has a model of this name.
+    #[arg(long, short, value_name = "TOPOLOGY")]
+    topology: Option<String>,
+    /// Return at once instead of waiting until it is in use.
+    #[arg(long)]
+    no_wait: bool,
+}
+
+/// Goes back to the version of a model that was in use before, or to another one that was.
+///
+/// While a version is still being prepared, takes that back. Nothing is uploaded: workers keep the versions of the history.
+///
+/// Examples:
+///   squall model rollback logistic --topology digits
+///   squall model rollback logistic --to 1
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct RollbackArgs {
+    /// The model's name in the topology.
+    name: String,
+    /// The topology's name or id; may be left out where only one has a model of this name.
+    #[arg(long, short, value_name = "TOPOLOGY")]
+    topology: Option<String>,
+    /// The version to go back to; by default the one that was in use before.
+    #[arg(long, value_name = "VERSION")]
+    to: Option<u64>,
+    /// Return at once instead of waiting until it is in use.
+    #[arg(long)]
+    no_wait: bool,
+}
+
+pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
+    let client = Client::find(place)?;
+    let topology = find(&client, &args.name, args.topology.as_deref())?;
+    let artefact = models::artefact(&args.file, show)?;
+    for warning in &artefact.warnings {
+        show.note(&format!("warning: {warning}"));
+    }
+    fits(&client.plan(&topology)?, &args.name, &artefact.path)?;
+    client.upload(&artefact.path, &artefact.artefact, show)?;
+    let models::Artefact { artefact, source, bytes, .. } = artefact;
+    let deployment = client.deploy(&topology, &args.name, &Deploy { artefact, source, bytes, file: file_name(&args.file) })?;
+    end(&client, &topology, &args.name, deployment, args.no_wait, show)
+}
+
+pub(crate) fn run_rollback(args: &RollbackArgs, place: &Where, show: &Show) -> Outcome {
+    let client = Client::find(place)?;
+    let topology = find(&client, &args.name, args.topology.as_deref())?;
+    let deployment = client.rollback(&topology, &args.name, &Rollback { version: args.to })?;
+    end(&client, &topology, &args.name, deployment, args.no_wait, show)
+}
+
+/// Whether the components that use a model would emit the same fields with this file; so that a wrong file is refused before it
+/// travels. Workers check again: they know components that this command does not.
+fn fits(plan: &Plan, name: &str, file: &Path) -> Outcome {
+    let mut catalog = catalog::open(None)?;
+    let known: Vec<String> = catalog.types()?.into_iter().map(|t| t.name).collect();
+    let uses = |c: &&squall_core::PlannedComponent| {
+        let named = c.config.as_object().is_some_and(|o| o.get("model").and_then(|m| m.as_str()) == Some(name));
+        // What is masked cannot be checked.
+        named && c.secrets.is_empty() && known.contains(&c.type_name)
+    };
+    for component in plan.components.iter().filter(uses) {
+        let request = ResolveRequest {
+            kind: component.kind,
+            type_name: component.type_name.clone(),
+            config: component.config.clone(),
+            inputs: component.inputs.clone(),
+            models: BTreeMap::from([(name.to_owned(), file.to_path_buf())]),
+        };
+        let cannot = |why: String| Err(Failure::Usage(format!("`{}` cannot use {}: {why}", component.id, file_name(file))));
+        match catalog.resolve(&request)? {
+            Err(faults) => return cannot(faults.iter().map(|f| f.message.as_str()).collect::<Vec<_>>().join("; ")),
+            Ok(resolved) if resolved.outputs != component.outputs => {
+                let fields = |outputs: &[squall_core::StreamDecl]| {
+                    outputs.iter().map(|o| format!("({})", o.fields)).collect::<Vec<_>>().join(", ")
+                };
+                let (now, before) = (fields(&resolved.outputs), fields(&component.outputs));
+                return cannot(format!("it would emit {now}, and the topology was checked with {before}"));
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Waits until a deployment has come to its end, and tells it.
+fn end(client: &Client, topology: &str, model: &str, mut deployment: Deployment, no_wait: bool, show: &Show) -> Outcome {
+    if deployment.state == DeploymentState::Preparing && !no_wait {
+        let spinner = show.spinner(&format!("{model}: workers prepare version {}", deployment.version));
+        let ended = until_settled(client, topology, model, deployment.serial, |text| spinner.set_message(text));
+        spinner.finish_and_clear();
+        deployment = ended?;
+    }
+    if show.json {
+        show.json(&deployment)?;
+    }
+    let Deployment { version, artefact, file, reason, .. } = &deployment;
+    let told = match deployment.state {
+        DeploymentState::Failed => return Err(Failure::Failed(format!("{model}: version {version} is not in use: {reason}"))),
+        DeploymentState::Preparing => format!("{model} version {version} is being prepared"),
+        DeploymentState::Current => {
+            format!("{model} version {version} is in use ({file}, sha256 {})", &artefact[..12.min(artefact.len())])
+        }
+        DeploymentState::Replaced => format!("{model} version {version} was in use, and another is by now"),
+    };
+    if show.json { Ok(()) } else { show.line(&told) }
+}
+
+fn until_settled(client: &Client, topology: &str, model: &str, serial: u64, say: impl Fn(String)) -> Outcome<Deployment> {
+    let mut seen = client.models(topology)?;
+    loop {
+        let Some(status) = seen.models.iter().find(|m| m.name == model) else {
+            return Err(Failure::NotFound(format!("`{topology}` has no model `{model}` any more")));
+        };
+        let Some(deployment) = status.history.iter().find(|d| d.serial == serial) else {
+            return Err(Failure::Failed(format!("{model}: so many were deployed since that this one is forgotten")));
+        };
+        if deployment.state != DeploymentState::Preparing {
+            return Ok(deployment.clone());
+        }
+        let ready = status.workers.iter().filter(|w| w.ready == serial).count();
+        say(format!("{model}: {ready} of {} workers have version {} ready", status.workers.len(), deployment.version));
+        if let Some(newer) = client.models_after(topology, seen.revision)? {
+            seen = newer;
+        }
+    }
+}

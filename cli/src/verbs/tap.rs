@@ -1,0 +1,78 @@
+//! `squall tap`: tuples of a stream, live.
+
+use std::time::Duration;
+
+use squall_core::control::{OpenTap, Sample};
+
+use crate::client::{Client, Where};
+use crate::exit::Outcome;
+use crate::show::Show;
+
+/// How long one call waits.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Prints tuples of a stream as they flow by, one JSON object a line, until Ctrl-C or the topology's end.
+///
+/// Tuples are sampled: at most --rate a second of each worker, spread over what flows. The flow does not wait for the tap, and
+/// what nobody reads in time is dropped. Long texts and lists are cut. A stream can be watched that some bolt takes.
+///
+/// Examples:
+///   squall tap digits classify
+///   squall tap digits classify/invalid --rate 100
+///   squall tap digits images -n 1 | jq .pixels
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// The topology's name or id.
+    name: String,
+    /// The component that emits, and after a slash the stream, if it is not the default one.
+    #[arg(value_name = "COMPONENT[/STREAM]")]
+    stream: String,
+    /// Tuples a second at most, of each worker.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rate: u32,
+    /// End after so many tuples.
+    #[arg(short = 'n', long, value_name = "N")]
+    count: Option<usize>,
+    /// Print when and by which task each was emitted too: {"unix_ms": …, "task": …, "tuple": …}.
+    #[arg(long)]
+    meta: bool,
+}
+
+pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
+    let client = Client::find(place)?;
+    let (component, stream) = args.stream.split_once('/').unwrap_or((&args.stream, squall_core::DEFAULT_STREAM));
+    // By id: a topology that takes its name later is another.
+    let id = client.topology(&args.name)?.id;
+    let open = OpenTap { component: component.to_owned(), stream: stream.to_owned(), per_second: args.rate };
+    let tap = client.open_tap(&id, &open)?.id;
+    let watched = watch(args, &client, &id, tap, show);
+    // If that fails, or Ctrl-C came before: nimbus closes a tap that nobody asks.
+    if let Err(failure) = client.close_tap(&id, tap) {
+        log::debug!("the tap was not closed: {failure}");
+    }
+    watched
+}
+
+fn watch(args: &Args, client: &Client, id: &str, tap: u64, show: &Show) -> Outcome {
+    let (mut next, mut printed) = (0, 0);
+    loop {
+        let Some(found) = client.samples(id, tap, next, WAIT)? else { continue };
+        next = found.next;
+        for sample in &found.samples {
+            show.line(&line(sample, args.meta))?;
+            printed += 1;
+            if args.count.is_some_and(|n| printed >= n) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn line(sample: &Sample, meta: bool) -> String {
+    if !meta {
+        return sample.tuple.to_string();
+    }
+    let Sample { unix_ms, task, tuple, cut, .. } = sample;
+    serde_json::json!({"unix_ms": unix_ms, "task": task, "cut": cut, "tuple": tuple}).to_string()
+}

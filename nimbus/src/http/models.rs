@@ -1,0 +1,38 @@
+//! Versions of models, for clients.
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::Uri;
+use axum::response::Response;
+use squall_core::control::{Deploy, Deployment, Rollback};
+
+use super::answer::{body, maybe, query};
+use super::{Shared, Wait};
+use crate::denied::Denied;
+
+const LONGEST: usize = 64 << 10;
+
+pub(super) async fn list(State(nimbus): Shared, Path(name): Path<String>, uri: Uri) -> Result<Response, Denied> {
+    let wait: Wait = query(&uri)?;
+    let id = nimbus.look(|w| w.find(&name))?;
+    let found = wait.for_change(&nimbus, |w| w.topology_models(&id).map(|m| (m.revision, m))).await?;
+    Ok(maybe(found))
+}
+
+pub(super) async fn deploy(
+    State(nimbus): Shared,
+    Path((name, model)): Path<(String, String)>,
+    request: Request,
+) -> Result<Json<Deployment>, Denied> {
+    let deploy: Deploy = body(request, LONGEST).await?;
+    nimbus.change(|w| w.find(&name).and_then(|id| w.deploy(&id, &model, deploy))).map(Json)
+}
+
+pub(super) async fn rollback(
+    State(nimbus): Shared,
+    Path((name, model)): Path<(String, String)>,
+    request: Request,
+) -> Result<Json<Deployment>, Denied> {
+    let to: Rollback = body(request, LONGEST).await?;
+    nimbus.change(|w| w.find(&name).and_then(|id| w.rollback(&id, &model, &to))).map(Json)
+}

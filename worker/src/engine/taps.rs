@@ -1,0 +1,197 @@
+//! Watched streams: now and then a tuple is copied on its way into the first bolt that takes the stream.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, RwLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+use squall_core::control::{Sample, Tap};
+use squall_core::{Batch, Grouping, Plan};
+
+use crate::sync::lock;
+
+/// Samples that wait to be reported; the newest are dropped.
+const MOST: usize = 1000;
+/// Their size together, about.
+const MOST_BYTES: usize = 1 << 20;
+/// Elements of a list and bytes of a text that are shown.
+const LONGEST: usize = 256;
+
+/// All taps of the worker. Without any, a batch costs one look at `on`.
+#[derive(Default)]
+pub(crate) struct Taps {
+    on: AtomicBool,
+    taps: RwLock<Vec<Watched>>,
+    caught: Mutex<(Vec<Sample>, usize)>,
+}
+
+struct Watched {
+    tap: Tap,
+    /// Where to watch: the component that takes the stream, and of its tasks this one if all get every tuple.
+    at: (usize, Option<u32>),
+    /// What may still be caught, and since when that has grown.
+    allowance: Mutex<(f64, Instant)>,
+}
+
+impl Taps {
+    /// Watches these streams and no other. One that is watched already goes on with its allowance.
+    pub(crate) fn set(&self, wanted: &[Tap], plan: &Plan) {
+        let mut taps = self.taps.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        taps.retain(|w| wanted.contains(&w.tap));
+        for tap in wanted {
+            if taps.iter().any(|w| w.tap == *tap) {
+                continue;
+            }
+            if let Some(at) = place(plan, tap) {
+                taps.push(Watched { tap: tap.clone(), at, allowance: Mutex::new((1.0, Instant::now())) });
+            }
+        }
+        self.on.store(!taps.is_empty(), Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        self.on.load(Ordering::Relaxed)
+    }
+
+    /// A batch is about to be taken in by a task.
+    #[cold]
+    pub(crate) fn see(&self, component: usize, task: u32, batch: &Batch) {
+        let taps = self.taps.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let source = batch.source();
+        let here = |w: &&Watched| {
+            w.at.0 == component
+                && w.at.1.is_none_or(|only| only == task)
+                && *w.tap.component == *source.component
+                && *w.tap.stream == *source.stream
+        };
+        for watched in taps.iter().filter(here) {
+            let n = watched.allowed(batch.len());
+            // Spread over the batch: its first rows alone may be of one kind.
+            for i in 0..n {
+                let Some(tuple) = batch.tuple(i * batch.len() / n) else { continue };
+                let mut json = tuple.to_json();
+                let cut = shorten(&mut json);
+                self.keep(Sample { tap: watched.tap.id, task: source.task, unix_ms: unix_ms(), tuple: json, cut });
+            }
+        }
+    }
+
+    fn keep(&self, sample: Sample) {
+        let mut caught = lock(&self.caught);
+        let size = rough_size(&sample.tuple);
+        if caught.0.len() < MOST && caught.1 + size <= MOST_BYTES {
+            caught.0.push(sample);
+            caught.1 += size;
+        }
+    }
+
+    /// What was caught since it was taken last.
+    pub(crate) fn take(&self) -> Vec<Sample> {
+        std::mem::take(&mut *lock(&self.caught)).0
+    }
+}
+
+impl Watched {
+    /// How many of so many tuples may be caught now: a bucket that holds the samples of a second.
+    fn allowed(&self, tuples: usize) -> usize {
+        let mut allowance = lock(&self.allowance);
+        let rate = f64::from(self.tap.per_second);
+        let grown = allowance.1.elapsed();
+        *allowance = ((allowance.0 + grown.min(Duration::from_secs(1)).as_secs_f64() * rate).min(rate), Instant::now());
+        let n = (allowance.0 as usize).min(tuples);
+        allowance.0 -= n as f64;
+        n
+    }
+}
+
+/// Where every tuple of a stream passes once.
+fn place(plan: &Plan, tap: &Tap) -> Option<(usize, Option<u32>)> {
+    plan.components.iter().enumerate().find_map(|(c, component)| {
+        let input = component.inputs.iter().find(|i| i.from == tap.component && i.stream == tap.stream)?;
+        Some((c, (input.grouping == Grouping::All).then(|| plan.tasks(c).start)))
+    })
+}
+
+/// Cuts what is long; whether anything was.
+fn shorten(value: &mut Value) -> bool {
+    match value {
+        Value::String(text) if text.len() > LONGEST => {
+            let end = (0..=LONGEST).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+            text.truncate(end);
+            text.push('…');
+            true
+        }
+        Value::Array(list) => {
+            let long = list.len() > LONGEST;
+            list.truncate(LONGEST);
+            list.iter_mut().fold(long, |cut, v| shorten(v) | cut)
+        }
+        Value::Object(map) => map.values_mut().fold(false, |cut, v| shorten(v) | cut),
+        _ => false,
+    }
+}
+
+fn rough_size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 16,
+        Value::Array(list) => 16 + list.iter().map(rough_size).sum::<usize>(),
+        Value::Object(map) => map.iter().map(|(k, v)| k.len() + rough_size(v)).sum(),
+        _ => 16,
+    }
+}
+
+fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use squall_core::Settings;
+
+    #[test]
+    fn a_stream_is_caught_once_at_its_rate_and_only_while_it_is_watched() {
+        let plan = crate::tests::support::plan(
+            Settings::default(),
+            &[
+                ("numbers", "numbers", 1, json!({"to": 1}), &[]),
+                ("all", "sink", 2, json!({}), &[("numbers", Grouping::All)]),
+                ("other", "sink", 1, json!({}), &[("numbers", Grouping::Shuffle)]),
+            ],
+        );
+        let schema = squall_core::Schema::new([("n", squall_core::FieldType::Int)]);
+        let rows: Vec<(i64,)> = (0..1000).map(|n| (n,)).collect();
+        let (columns, lineage) = Batch::of(schema, rows).unwrap().into_parts();
+        let source = squall_core::Source { component: "numbers".into(), stream: "default".into(), task: 1 };
+        let batch = Batch::new(source, columns, lineage);
+        let taps = Taps::default();
+        assert!(!taps.is_on());
+        let tap = |id, stream: &str| Tap { id, component: "numbers".into(), stream: stream.into(), per_second: 50 };
+        taps.set(&[tap(1, "late"), tap(2, "default")], &plan);
+        assert!(taps.is_on());
+        // Both tasks of `all` get every batch, and `other` too.
+        let begun = Instant::now();
+        for _ in 0..200 {
+            for (component, task) in [(1, 2), (1, 3), (2, 4)] {
+                taps.see(component, task, &batch);
+            }
+        }
+        let caught = taps.take();
+        let most = 1.0 + 50.0 * (begun.elapsed().as_secs_f64() + 1.0);
+        assert!(!caught.is_empty() && caught.len() as f64 <= most, "{} caught", caught.len());
+        assert!(caught.iter().all(|s| s.tap == 2 && s.task == 1 && s.tuple["n"].is_i64()));
+        taps.set(&[], &plan);
+        assert!(!taps.is_on() && taps.take().is_empty());
+    }
+
+    #[test]
+    fn long_values_are_cut() {
+        let mut value = json!({"a": "ü".repeat(300), "b": [vec![1; 3], vec![2; 400]], "c": 1});
+        assert!(shorten(&mut value));
+        assert_eq!(value["b"][1].as_array().unwrap().len(), LONGEST);
+        assert!(value["a"].as_str().unwrap().ends_with('…'));
+        assert!(!shorten(&mut json!({"a": 1})));
+    }
+}
