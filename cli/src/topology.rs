@@ -140,7 +140,8 @@ pub(crate) fn summary(file: &Path, diagnostics: &[Diagnostic]) -> String {
     }
 }
 
-fn setting(text: &str) -> Result<(String, String), String> {
+/// `NAME=VALUE`.
+pub(crate) fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
         _ => Err(format!("`{text}`: expected NAME=VALUE")),

@@ -21,7 +21,10 @@ fn topologies() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies")
 }
 
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 23] = [
+    "errors",
+    "metrics",
+    "graph",
     "loglevel",
     "tap",
     "run",

@@ -7,6 +7,7 @@ mod binary;
 pub mod chaos;
 mod cluster;
 mod daemon;
+pub mod model_file;
 mod output;
 mod process;
 

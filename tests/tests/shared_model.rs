@@ -1,44 +1,13 @@
 //! One machine keeps one copy of a model, however many workers score with it.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
-
 use serde_json::Value;
+use squall_tests::model_file::logistic;
 use squall_tests::{Cluster, Machine, memory_of};
 
 /// Values in a row: so wide that a large model has few classes and little else.
 const FEATURES: usize = 8_600;
 /// Labels of the large model: 3,000 × 8,600 × 8 bytes = 206 MB.
 const CLASSES: usize = 3_000;
-
-/// A fitted logistic regression as scikit-learn pickles it (protocol 4), written as it is made.
-fn pickle(path: &Path, classes: usize) {
-    let mut out = BufWriter::new(File::create(path).unwrap());
-    out.write_all(b"\x80\x04csklearn.linear_model._logistic\nLogisticRegression\n)\x81}(").unwrap();
-    let mut array = |name: &str, kind: &[u8; 2], shape: &[usize], values: &mut dyn Iterator<Item = [u8; 8]>| {
-        let mut head = vec![b'X'];
-        head.extend((name.len() as u32).to_le_bytes());
-        head.extend(name.as_bytes());
-        head.extend(b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85C\x01btR(K\x01(");
-        for n in shape {
-            head.push(b'J');
-            head.extend((*n as u32).to_le_bytes());
-        }
-        head.extend(b"tcnumpy\ndtype\n(U\x02");
-        head.extend(kind);
-        head.extend(b"\x89\x88tR(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89B");
-        head.extend((8 * shape.iter().product::<usize>() as u32).to_le_bytes());
-        out.write_all(&head).unwrap();
-        values.for_each(|v| out.write_all(&v).unwrap());
-        out.write_all(b"tb").unwrap();
-    };
-    array("classes_", b"i8", &[classes], &mut (0..classes as i64).map(i64::to_le_bytes));
-    let weight = |i: usize| ((i.wrapping_mul(2_654_435_761) >> 7) % 1000) as f64 * 1e-6;
-    array("coef_", b"f8", &[classes, FEATURES], &mut (0..classes * FEATURES).map(|i| weight(i).to_le_bytes()));
-    array("intercept_", b"f8", &[classes], &mut (0..classes).map(|_| 0f64.to_le_bytes()));
-    out.write_all(b"ub.").unwrap();
-}
 
 #[derive(Debug)]
 struct Memory {
@@ -53,7 +22,8 @@ struct Memory {
 fn measured(classes: usize) -> (Memory, u64) {
     let cluster = Cluster::start(&[Machine::new("one", 4)]);
     let model = cluster.dir().join("model.pkl");
-    pickle(&model, classes);
+    let weight = |i: usize| ((i.wrapping_mul(2_654_435_761) >> 7) % 1000) as f64 * 1e-6;
+    logistic(&model, (classes, FEATURES), weight, |_| 0.0);
     let names: Vec<String> = (0..FEATURES).map(|i| format!("x{i}")).collect();
     let mut rows = names.join(",");
     for row in 0..4 {

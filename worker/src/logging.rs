@@ -123,9 +123,11 @@ impl Levels {
         if ordered == self.ordered {
             return self.expire();
         }
-        // Told at a level that counts before or after.
         let text = |l: &LogLevel| format!("{}={}", if l.logger.is_empty() { "all" } else { &l.logger }, l.level);
-        log::info!("log levels for a time: [{}]", ordered.iter().map(text).collect::<Vec<_>>().join(", "));
+        match ordered.as_slice() {
+            [] => log::info!("log levels as usual again"),
+            some => log::info!("log levels for a time: {}", some.iter().map(text).collect::<Vec<_>>().join(", ")),
+        }
         self.ordered = ordered;
         self.ordered.retain(|l| l.until_unix_ms > unix_ms());
         log::set_max_level(self.apply());

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use squall_core::Plan;
 use squall_core::control::{
-    Deploy, Deployment, LogLevel, OpenTap, Rollback, Samples, SetLog, TapOpened, TopologyModels, is_topology_name,
+    ComponentDetail, Deploy, Deployment, LogLevel, OpenTap, Rollback, Samples, SetLog, TapOpened, TopologyModels,
+    is_topology_name,
 };
 use ureq::SendBody;
 use ureq::http::Method;
@@ -16,6 +17,11 @@ impl Client {
     /// The plan, secrets masked.
     pub(crate) fn plan(&self, name: &str) -> Outcome<Plan> {
         self.get(&topology(name, "/plan")?)
+    }
+
+    /// A component of a topology, task by task.
+    pub(crate) fn component(&self, name: &str, component: &str) -> Outcome<ComponentDetail> {
+        self.get(&topology(name, &format!("/components/{}", segment(component)?))?)
     }
 
     /// A topology's models.
@@ -63,10 +69,10 @@ impl Client {
     }
 }
 
-/// A model's name as a part of a path.
+/// A model's or component's name as a part of a path.
 fn segment(model: &str) -> Outcome<&str> {
     if is_topology_name(model) {
         return Ok(model);
     }
-    Err(Failure::Usage(format!("`{model}` is no name of a model: expected letters, digits, `-`, `_` and `.`")))
+    Err(Failure::Usage(format!("`{model}` is no name of a model or component: expected letters, digits, `-`, `_` and `.`")))
 }

@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     for warning in &artefact.warnings {
         show.note(&format!("warning: {warning}"));
     }
-    fits(&client.plan(&topology)?, &args.name, &artefact.path)?;
+    fits(&client.plan(&topology)?, &args.name, &artefact.path, &file_name(&args.file))?;
     client.upload(&artefact.path, &artefact.artefact, show)?;
     let models::Artefact { artefact, source, bytes, .. } = artefact;
     let deployment = client.deploy(&topology, &args.name, &Deploy { artefact, source, bytes, file: file_name(&args.file) })?;
@@ -84,7 +84,7 @@ pub(crate) fn run_rollback(args: &RollbackArgs, place: &Where, show: &Show) -> O
 
 /// Whether the components that use a model would emit the same fields with this file; so that a wrong file is refused before it
 /// travels. Workers check again: they know components that this command does not.
-fn fits(plan: &Plan, name: &str, file: &Path) -> Outcome {
+fn fits(plan: &Plan, name: &str, file: &Path, called: &str) -> Outcome {
     let mut catalog = catalog::open(None)?;
     let known: Vec<String> = catalog.types()?.into_iter().map(|t| t.name).collect();
     let uses = |c: &&squall_core::PlannedComponent| {
@@ -100,7 +100,7 @@ fn fits(plan: &Plan, name: &str, file: &Path) -> Outcome {
             inputs: component.inputs.clone(),
             models: BTreeMap::from([(name.to_owned(), file.to_path_buf())]),
         };
-        let cannot = |why: String| Err(Failure::Usage(format!("`{}` cannot use {}: {why}", component.id, file_name(file))));
+        let cannot = |why: String| Err(Failure::Usage(format!("`{}` cannot use {called}: {why}", component.id)));
         match catalog.resolve(&request)? {
             Err(faults) => return cannot(faults.iter().map(|f| f.message.as_str()).collect::<Vec<_>>().join("; ")),
             Ok(resolved) if resolved.outputs != component.outputs => {

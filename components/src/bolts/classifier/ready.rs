@@ -6,7 +6,7 @@ use std::time::Instant;
 use ndarray::Array2;
 use squall_core::control::ModelVersion;
 use squall_core::{Check, Context, Error, InputStream, Metrics, ModelMeter, Result, Schema, Value, ValueRef};
-use squall_model::{Classes, Domain, Label, Model, Rows};
+use squall_model::{Classes, Domain, Label, Model, Rows, Texts};
 
 use super::outputs::{self, What};
 use super::{Config, Scoring};
@@ -78,9 +78,14 @@ impl Ready {
     }
 
     fn warm_up(&mut self, width: Option<usize>) -> Result<()> {
-        let Some(width) = self.model.n_features().or(width) else { return Ok(()) };
-        let zeros = Array2::<f64>::zeros((2, width));
-        match self.scores.compute(&self.model, &self.what, self.scoring, Rows::F64(zeros.view())) {
+        let width = self.model.n_features().or(width);
+        let zeros = width.map(|width| Array2::<f64>::zeros((2, width)));
+        let rows = match &zeros {
+            _ if self.model.takes_texts() => Texts::new("", &[0]).map(Rows::Texts),
+            zeros => zeros.as_ref().map(|z| Rows::F64(z.view())),
+        };
+        let Some(rows) = rows else { return Ok(()) };
+        match self.scores.compute(&self.model, &self.what, self.scoring, rows) {
             // Zeros may be no row that the model knows, a category that was not there in training, say.
             Err(e) if e.domain() == Domain::User => {
                 log::debug!("model `{}` does not score zeros: {e}", self.name);

@@ -222,3 +222,40 @@ fn texts_are_classified_by_a_pipeline_with_a_vectorizer() {
     let error = bolt(FieldType::Str, serde_json::json!(["message"])).err().unwrap().to_string();
     assert!(error.contains("name one field"), "{error}");
 }
+
+#[test]
+fn outliers_are_those_below_the_threshold() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/fixtures/cases/isolation.pkl");
+    let path = dir.path().join("isolation.safetensors");
+    squall_model::import(&source, &path, &mut |_, _| {}).unwrap();
+    let width = Model::open(&path).unwrap().n_features().unwrap();
+    let bolt = |more: serde_json::Value| {
+        let mut config = serde_json::json!({"model": "m", "features": "x", "emit": ["anomaly", "decision", "value"]});
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let input = Schema::new([("x", FieldType::F64s(Some(width as u32)))]);
+        Harness::default().input(input).model("m", &path).bolt_config::<Config>(config)
+    };
+    let rows: Vec<Vec<Value>> = [0.0, 0.5, 9.0, 1000.0].map(|x| vec![Value::F64s(vec![x; width])]).to_vec();
+    let mut usual = bolt(serde_json::json!({})).unwrap();
+    usual.feed(rows.clone()).unwrap();
+    let decisions: Vec<f64> = usual.rows("default").iter().map(|r| vector(&r[1])[0]).collect();
+    for row in usual.rows("default") {
+        // scikit-learn's own verdict: -1 for what lies below zero.
+        assert_eq!(
+            (&row[0], vector(&row[1])[0] < 0.0),
+            (&Value::Bool(row[2] == Value::Float(-1.0)), row[2] == Value::Float(-1.0))
+        );
+    }
+    let highest = decisions.iter().copied().fold(f64::MIN, f64::max);
+    let mut strict = bolt(serde_json::json!({"threshold": highest + 0.001})).unwrap();
+    strict.feed(rows).unwrap();
+    assert!(strict.rows("default").iter().all(|r| r[0] == Value::Bool(true)));
+    assert!(
+        bolt(serde_json::json!({"emit": ["value"], "threshold": 0.1}))
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("emit `anomaly` too")
+    );
+}

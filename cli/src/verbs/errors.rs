@@ -1,0 +1,59 @@
+//! `squall errors`: what went wrong in a topology.
+
+use squall_core::control::ErrorEntry;
+
+use crate::client::{Client, Where};
+use crate::exit::Outcome;
+use crate::show::{Align, Show, age, count, since};
+
+/// Lists what went wrong in a topology, newest first: when, where, how often, and the message.
+///
+/// Equal messages of a task are one line. The newest hundred are kept.
+///
+/// Examples:
+///   squall errors digits
+///   squall errors digits --component classify
+///   squall errors digits --json | jq -r '.[].message'
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// The topology's name or id.
+    name: String,
+    /// Only errors of this component.
+    #[arg(long, short, value_name = "COMPONENT")]
+    component: Option<String>,
+}
+
+pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
+    let status = Client::find(place)?.topology(&args.name)?;
+    if let Some(component) = &args.component {
+        super::metrics::known(&status, component)?;
+    }
+    let wanted = |e: &&ErrorEntry| args.component.as_ref().is_none_or(|c| *c == e.component);
+    let errors: Vec<&ErrorEntry> = status.errors.iter().filter(wanted).collect();
+    if show.json {
+        return show.json(&errors);
+    }
+    if errors.is_empty() {
+        show.note("no errors");
+        return Ok(());
+    }
+    let columns = [
+        ("last", Align::Left),
+        ("times", Align::Right),
+        ("component", Align::Left),
+        ("task", Align::Right),
+        ("worker", Align::Right),
+        ("host", Align::Left),
+        ("error", Align::Left),
+    ];
+    let row = |e: &&ErrorEntry| {
+        let message = if e.panic { format!("panic: {}", e.message) } else { e.message.clone() };
+        // What nimbus itself has to tell is of no component.
+        let of = |n: u32| if e.component.is_empty() { String::new() } else { n.to_string() };
+        let last = format!("{} ago", age(since(e.unix_ms)));
+        vec![last, count(e.count), e.component.clone(), of(e.task), of(e.worker), e.host.clone(), message]
+    };
+    let rows: Vec<Vec<String>> = errors.iter().map(row).collect();
+    show.table(&columns, &rows)
+}
