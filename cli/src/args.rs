@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Metrics(verbs::metrics::Args),
     Tap(verbs::tap::Args),
     Graph(verbs::graph::Args),
+    Ui(verbs::ui::Args),
     Nimbus(verbs::nimbus::Args),
     Supervisor(verbs::supervisor::Args),
     Worker(verbs::worker::Args),

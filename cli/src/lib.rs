@@ -60,6 +60,7 @@ fn client_or_daemon(command: &Command, place: &Where, show: &Show) -> Outcome {
         Command::Errors(args) => verbs::errors::run(args, place, show),
         Command::Metrics(args) => verbs::metrics::run(args, place, show),
         Command::Tap(args) => verbs::tap::run(args, place, show),
+        Command::Ui(args) => verbs::ui::run(args, place, show),
         Command::Nimbus(args) => verbs::nimbus::run(args, show),
         Command::Supervisor(args) => verbs::supervisor::run(args, place, show),
         Command::Validate(args) => verbs::validate::run(args, show),

@@ -32,6 +32,7 @@ pub mod control;
 pub mod harness;
 pub mod key;
 pub mod layout;
+pub mod openmetrics;
 pub mod suggest;
 pub mod topology;
 pub mod units;

@@ -9,6 +9,7 @@ use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::cluster::World;
 use crate::denied::Denied;
+use crate::http::Sessions;
 
 /// Time is looked at this often, by the system's clock, and nimbus was held up when it was not looked at for so long: its
 /// process was stopped, or its machine slept.
@@ -20,14 +21,36 @@ pub(crate) struct Nimbus {
     changed: watch::Sender<u64>,
     closing: watch::Sender<bool>,
     token: String,
+    port: u16,
+    sessions: Sessions,
     blobs: Arc<Blobs>,
     clock: Arc<dyn Clock>,
 }
 
 impl Nimbus {
-    pub(crate) fn new(world: World, token: String, blobs: Arc<Blobs>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(world: World, (token, port): (String, u16), blobs: Arc<Blobs>, clock: Arc<dyn Clock>) -> Self {
         let changed = watch::Sender::new(world.revision());
-        Nimbus { world: Mutex::new(world), changed, closing: watch::Sender::new(false), token, blobs, clock }
+        let sessions = Sessions::new(&token, port);
+        Nimbus { world: Mutex::new(world), changed, closing: watch::Sender::new(false), token, port, sessions, blobs, clock }
+    }
+
+    /// The port it listens on.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Unix time in milliseconds.
+    pub(crate) fn unix_ms(&self) -> u64 {
+        self.clock.unix_ms()
+    }
+
+    /// The monotonic clock.
+    pub(crate) fn now(&self) -> Duration {
+        self.clock.now()
     }
 
     pub(crate) fn token(&self) -> &str {

@@ -4,6 +4,7 @@
 //! shows what the daemons logged. Everything that was started is killed on drop, workers too.
 
 mod binary;
+pub mod browser;
 pub mod chaos;
 mod cluster;
 mod daemon;

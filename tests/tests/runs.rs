@@ -85,7 +85,7 @@ fn the_summary_tells_all_that_matters() {
     let home = tempfile::tempdir().unwrap();
     let ran = squall_run(home.path(), &topology("digits.toml"), &[]).ok();
     for text in
-        ["accuracy", "throughput", "complete latency", "first tuple", "model pca", "model logistic", "1,797", "status: http"]
+        ["accuracy", "throughput", "complete latency", "first tuple", "model pca", "model logistic", "1,797", "page: http"]
     {
         assert!(ran.stderr.contains(text), "no `{text}` in\n{}", ran.stderr);
     }

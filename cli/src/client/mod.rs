@@ -118,6 +118,17 @@ impl Client {
         self.post(&topology(name, "/kill")?, kill)
     }
 
+    /// A link that opens the page once without the token, for so long; none: ten minutes.
+    pub(crate) fn page_link(&self, valid: Option<Duration>) -> Outcome<String> {
+        #[derive(serde::Deserialize)]
+        struct Link {
+            path: String,
+        }
+        let valid_ms = valid.map(|v| v.as_millis() as u64);
+        let link: Link = self.post("/v1/page/links", &serde_json::json!({ "valid_ms": valid_ms }))?;
+        Ok(format!("{}{}", self.url, link.path))
+    }
+
     fn get<T: DeserializeOwned>(&self, path: &str) -> Outcome<T> {
         let mut response = self.call(Method::GET, path, SendBody::none(), PATIENCE)?;
         self.read(&mut response)

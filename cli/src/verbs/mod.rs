@@ -22,5 +22,6 @@ pub(crate) mod status;
 pub(crate) mod submit;
 pub(crate) mod supervisor;
 pub(crate) mod tap;
+pub(crate) mod ui;
 pub(crate) mod validate;
 pub(crate) mod worker;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClusterStatus, ComponentStatus, HistoryPoint, Latency, TimelineEvent, TopologyStatus};
+use super::{ClusterStatus, ComponentStatus, HistoryPoint, Latency, ModelUse, TimelineEvent, TopologyStatus};
 use crate::Grouping;
 use crate::layout::{Line, Place};
 
@@ -238,4 +238,67 @@ pub struct GraphEdge {
     /// From which node to which, by their places in the list, and on which way.
     #[serde(flatten)]
     pub line: Line,
+}
+
+/// A model of a topology, in the list of `GET /v1/models`.
+///
+/// ```
+/// use squall_core::control::ModelOverview;
+/// fn f(m: &ModelOverview) -> usize { m.copies.len() }
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelOverview {
+    /// Its name in the topology.
+    pub name: String,
+    /// The topology's name.
+    pub topology: String,
+    /// The name of the file it was imported from.
+    pub source_file: String,
+    /// SHA-256 of the artefact.
+    pub artefact: String,
+    /// The artefact's size in bytes.
+    pub bytes: u64,
+    /// The components whose configuration names it.
+    pub used_by: Vec<ModelUser>,
+    /// The machines on which workers have mapped it.
+    pub copies: Vec<ModelCopy>,
+}
+
+/// A component that scores with a model.
+///
+/// ```
+/// assert_eq!(squall_core::control::ModelUser::default().executed, 0);
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelUser {
+    /// Its id.
+    pub component: String,
+    /// Tuples taken in since the submit.
+    pub executed: u64,
+    /// Taken in in a second, over the last 10 s or so.
+    pub executed_per_s: f64,
+}
+
+/// A model file as mapped on one machine.
+///
+/// ```
+/// assert_eq!(squall_core::control::ModelCopy::default().memory.mapped_by, 0);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelCopy {
+    /// The model's name in the topology.
+    pub name: String,
+    /// SHA-256 of the artefact.
+    pub artefact: String,
+    /// The supervisor whose workers map it.
+    pub supervisor: String,
+    /// The machine.
+    pub machine: String,
+    /// That machine's host name.
+    pub host: String,
+    /// What it takes.
+    pub memory: ModelUse,
 }

@@ -146,6 +146,21 @@ impl Past {
         })
     }
 
+    /// The sum of the last so many seconds, of the tier that is fine enough for that.
+    pub(crate) fn sum(&self, seconds: u64) -> Result<Point> {
+        // Edges a minute coarse do for hours, edges of ten minutes for a day.
+        let tier = if seconds <= 600 {
+            TIERS[0]
+        } else if seconds <= 3 * 3600 {
+            TIERS[2]
+        } else {
+            TIERS[3]
+        };
+        let mut sum = Point::default();
+        self.points(tier, seconds, true)?.values().for_each(|p| sum.merge(p));
+        Ok(sum)
+    }
+
     fn shown(&self, at: u64, p: &Point, whose: Whose<'_>) -> HistoryPoint {
         let base = HistoryPoint { unix_ms: at * 1000, ms: p.ms, ..HistoryPoint::default() };
         match whose {

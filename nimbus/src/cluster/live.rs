@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use squall_core::control::{
-    ClusterLive, ComponentDetail, EdgeRate, Glance, Graph, GraphEdge, GraphNode, HistoryPoint, StreamStatus, TaskStatus,
-    TimelineEvent, TopologyLive,
+    ClusterLive, ComponentDetail, EdgeRate, Glance, Graph, GraphEdge, GraphNode, HistoryPoint, ModelCopy, ModelOverview,
+    ModelUser, StreamStatus, TaskStatus, TimelineEvent, TopologyLive,
 };
 use squall_core::layout::{Size, Spacing, layered};
-use squall_core::{ComponentKind, Plan};
+use squall_core::{ComponentKind, Plan, PlannedComponent};
 
 use super::history::{of_component, of_topology};
 use super::statistics::throughput;
@@ -139,13 +139,44 @@ impl World {
         t.plan.tasks(at).map(status).collect()
     }
 
+    /// The models of all topologies.
+    pub(crate) fn model_overviews(&self) -> Vec<ModelOverview> {
+        let mut found = Vec::new();
+        for t in self.in_order() {
+            let gauges = t.statistics.gauges(self.clock.now());
+            let totals = t.statistics.totals();
+            for (name, model) in &t.plan.models {
+                let users = t.plan.components.iter().filter(|c| names(&c.config, name)).map(|c| ModelUser {
+                    component: c.id.clone(),
+                    executed: totals.get(&c.id).map_or(0, |n| n.executed),
+                    executed_per_s: gauges.get(&c.id).map_or(0.0, |g| g.rates.executed),
+                });
+                let copies = self.members.iter().filter(|(_, m)| m.alive).filter_map(|(id, m)| {
+                    let memory = m.said.models.iter().find(|u| u.artefact == model.artefact)?.clone();
+                    let (supervisor, machine, host) = (id.clone(), m.said.machine.clone(), m.said.host.clone());
+                    Some(ModelCopy { name: name.clone(), artefact: model.artefact.clone(), supervisor, machine, host, memory })
+                });
+                found.push(ModelOverview {
+                    name: name.clone(),
+                    topology: t.record.name.clone(),
+                    source_file: model.file.clone(),
+                    artefact: model.artefact.clone(),
+                    bytes: model.bytes,
+                    used_by: users.collect(),
+                    copies: copies.collect(),
+                });
+            }
+        }
+        found
+    }
+
     /// A topology laid out.
     pub(crate) fn graph(&self, id: &str) -> Result<Graph, Denied> {
         let t = self.topologies.get(id).ok_or_else(|| Denied::new(Kind::Unknown, "the topology is gone", ""))?;
         let edges = edges(&t.plan);
         let lines: Vec<(usize, usize)> = edges.iter().map(|(from, to, _)| (*from, *to)).collect();
         let layout = layered(&vec![BOX; t.plan.components.len()], &lines, Spacing { layers: 96.0, ..Spacing::default() });
-        let node = |(c, place): (&squall_core::PlannedComponent, _)| GraphNode {
+        let node = |(c, place): (&PlannedComponent, _)| GraphNode {
             id: c.id.clone(),
             kind: c.kind,
             type_name: c.type_name.clone(),
@@ -158,6 +189,19 @@ impl World {
             nodes: t.plan.components.iter().zip(layout.boxes).map(node).collect(),
             edges: edges.into_iter().zip(layout.lines).map(|((.., streams), line)| GraphEdge { streams, line }).collect(),
         })
+    }
+}
+
+/// Whether a configuration names a model: under `model`, alone or in a list.
+fn names(config: &serde_json::Value, model: &str) -> bool {
+    match config {
+        serde_json::Value::Object(map) => map.iter().any(|(key, value)| match value {
+            serde_json::Value::String(text) => key.starts_with("model") && text == model,
+            serde_json::Value::Array(list) if key.starts_with("model") => list.iter().any(|v| v == model || names(v, model)),
+            value => names(value, model),
+        }),
+        serde_json::Value::Array(list) => list.iter().any(|v| names(v, model)),
+        _ => false,
     }
 }
 
@@ -205,16 +249,29 @@ fn edges(plan: &Plan) -> Vec<Edge> {
 /// What one component took from another a second.
 fn between(plan: &Plan, p: &Point, from: usize, to: usize) -> f64 {
     let (Some(from), Some(to)) = (plan.components.get(from), plan.components.get(to)) else { return 0.0 };
-    let inputs = p.components.get(&to.id).into_iter().flat_map(|s| &s.numbers.inputs);
-    per_s(inputs.filter(|(c, ..)| *c == from.id).map(|(.., n)| n).sum(), p.ms)
+    let numbers = p.components.get(&to.id).map(|s| &s.numbers);
+    let streams = to.inputs.iter().filter(|i| i.from == from.id);
+    per_s(streams.map(|i| numbers.map_or(0, |n| taken(n, to, &i.from, &i.stream))).sum(), p.ms)
+}
+
+/// What a component took in of a stream; workers tell that apart only where there are several.
+pub(crate) fn taken(numbers: &Numbers, c: &PlannedComponent, from: &str, stream: &str) -> u64 {
+    if c.inputs.len() == 1 {
+        return numbers.executed;
+    }
+    numbers.inputs.iter().find(|(c, s, _)| c == from && s == stream).map_or(0, |(.., n)| *n)
+}
+
+/// What a component emitted on a stream; workers tell that apart only where there are several.
+pub(crate) fn emitted(numbers: &Numbers, c: &PlannedComponent, stream: &str) -> u64 {
+    if c.outputs.len() == 1 {
+        return numbers.emitted;
+    }
+    numbers.streams.get(stream).copied().unwrap_or(0)
 }
 
 fn inputs(plan: &Plan, at: usize, numbers: &Numbers, lately: &Point) -> Vec<EdgeRate> {
     let c = &plan.components[at];
-    let of = |numbers: Option<&Numbers>, from: &str, stream: &str| {
-        let found = numbers.into_iter().flat_map(|n| &n.inputs).find(|(c, s, _)| c == from && s == stream);
-        found.map_or(0, |(.., n)| *n)
-    };
     let recent = lately.components.get(&c.id).map(|s| &s.numbers);
     c.inputs
         .iter()
@@ -223,8 +280,8 @@ fn inputs(plan: &Plan, at: usize, numbers: &Numbers, lately: &Point) -> Vec<Edge
             stream: i.stream.clone(),
             to: c.id.clone(),
             grouping: i.grouping.clone(),
-            total: of(Some(numbers), &i.from, &i.stream),
-            per_s: per_s(of(recent, &i.from, &i.stream), lately.ms),
+            total: taken(numbers, c, &i.from, &i.stream),
+            per_s: per_s(recent.map_or(0, |n| taken(n, c, &i.from, &i.stream)), lately.ms),
         })
         .collect()
 }
@@ -233,18 +290,16 @@ fn outputs(plan: &Plan, at: usize, numbers: &Numbers, lately: &Point) -> Vec<Str
     let c = &plan.components[at];
     let recent = lately.components.get(&c.id).map(|s| &s.numbers);
     let takers = |stream: &str| {
-        let takes = |t: &&squall_core::PlannedComponent| t.inputs.iter().any(|i| i.from == c.id && i.stream == stream);
+        let takes = |t: &&PlannedComponent| t.inputs.iter().any(|i| i.from == c.id && i.stream == stream);
         plan.components.iter().filter(takes).map(|t| t.id.clone()).collect()
     };
-    let alone = c.outputs.len() == 1;
-    let of = |n: &Numbers, stream: &str| n.streams.get(stream).copied().unwrap_or(if alone { n.emitted } else { 0 });
     c.outputs
         .iter()
         .map(|o| StreamStatus {
             stream: o.name.clone(),
             fields: o.fields.to_string(),
-            emitted: of(numbers, &o.name),
-            per_s: per_s(recent.map_or(0, |n| of(n, &o.name)), lately.ms),
+            emitted: emitted(numbers, c, &o.name),
+            per_s: per_s(recent.map_or(0, |n| emitted(n, c, &o.name)), lately.ms),
             to: takers(&o.name),
         })
         .collect()

@@ -14,6 +14,7 @@ mod record;
 mod statistics;
 mod status;
 mod wait;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +32,8 @@ use record::{COUNTER, Record, SUPERVISORS, TOPOLOGIES};
 use statistics::Statistics;
 
 pub(crate) use history::{Past, Whose};
-pub(crate) use live::Seen;
+pub(crate) use live::{Seen, emitted, taken};
+pub(crate) use whole::{Times, Whole};
 
 pub(crate) struct World {
     store: Arc<dyn StateStore>,

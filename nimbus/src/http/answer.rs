@@ -36,7 +36,7 @@ pub(super) fn maybe<T: Serialize>(found: Option<T>) -> Response {
 }
 
 /// The JSON body of a request, of at most `limit` bytes; an empty one counts as `{}`.
-pub(super) async fn body<T: DeserializeOwned>(request: Request, limit: usize) -> Result<T, Denied> {
+pub(crate) async fn body<T: DeserializeOwned>(request: Request, limit: usize) -> Result<T, Denied> {
     let bytes = to_bytes(request.into_body(), limit).await.map_err(|e| {
         let cause = std::error::Error::source(&e);
         if cause.is_some_and(|c| c.is::<http_body_util::LengthLimitError>()) {
@@ -63,7 +63,7 @@ pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Denied> {
 }
 
 /// What stands after the `?`.
-pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Denied> {
+pub(crate) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Denied> {
     let read = Query::<T>::try_from_uri(uri);
     read.map(|Query(t)| t).map_err(|e| Denied::new(Kind::Unreadable, e.body_text(), "docs/api.md tells what each call takes"))
 }

@@ -5,24 +5,32 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::rt::TokioIo;
-use squall_core::control::LogFile;
-use tokio::net::TcpStream;
+use serde::Deserialize;
+use squall_core::control::{LineFilter, LineLevel, LogFile, LogSearch, in_order_of_time};
+use tokio::task::JoinSet;
 
 use super::Shared;
-use super::supervisors::address;
+use super::answer::query;
+use super::ask::{ask, open};
+use super::follow::{Follow, follow_all};
 use crate::denied::{Denied, Kind};
+use crate::nimbus::Nimbus;
 
-/// No supervisor sends more at once.
-const LONGEST_ANSWER: usize = 2 << 20;
 const HEADERS: [&str; 4] = ["content-type", "squall-offset", "squall-next", "squall-size"];
+/// Reading all files of all workers of a machine takes a while.
+const SEARCH: Duration = Duration::from_secs(60);
 
 pub(super) async fn list(State(nimbus): Shared, Path(name): Path<String>) -> Result<Json<Vec<LogFile>>, Denied> {
-    let (id, sources) = nimbus.look(|w| w.find(&name).map(|id| (id, w.log_sources())))?;
+    let id = nimbus.look(|w| w.find(&name))?;
+    files(&nimbus, &id).await.map(Json)
+}
+
+/// The logs of a topology on all machines that answer.
+pub(super) async fn files(nimbus: &Nimbus, id: &str) -> Result<Vec<LogFile>, Denied> {
+    let sources = nimbus.look(|w| Ok(w.log_sources()))?;
     let mut files: Vec<LogFile> = Vec::new();
     for (supervisor, url, host) in sources {
         match ask(nimbus.token(), &url, "/v1/logs", Duration::from_secs(3)).await {
@@ -37,7 +45,7 @@ pub(super) async fn list(State(nimbus): Shared, Path(name): Path<String>) -> Res
         }
     }
     files.sort_by_key(|f| f.worker);
-    Ok(Json(files))
+    Ok(files)
 }
 
 pub(super) async fn piece(
@@ -47,13 +55,13 @@ pub(super) async fn piece(
 ) -> Result<Response, Denied> {
     let (id, source) = nimbus.look(|w| w.find(&name).map(|id| (w.log_source(&id, worker), id)).map(|(s, id)| (id, s)))?;
     let Some(url) = source else {
-        return Err(Denied::new(Kind::Unknown, format!("topology `{name}` has no worker {worker}"), "list its logs"));
+        return Err(no_worker(&name, worker));
     };
     let query = uri.query().map_or_else(String::new, |q| format!("?{q}"));
     let path = format!("/v1/logs/{id}/{worker}{query}");
     let (status, headers, bytes) = ask(nimbus.token(), &url, &path, super::LONGEST_WAIT + Duration::from_secs(5))
         .await
-        .map_err(|e| Denied::new(Kind::NoAnswer, format!("supervisor {url} does not answer: {e}"), "is it running?"))?;
+        .map_err(|e| no_answer(&url, &e))?;
     let mut passed = HeaderMap::new();
     for name in HEADERS {
         if let Some(value) = headers.get(name) {
@@ -63,34 +71,161 @@ pub(super) async fn piece(
     Ok((status, passed, Body::from(bytes)).into_response())
 }
 
-/// Calls a supervisor.
-async fn ask(token: &str, url: &str, path: &str, patience: Duration) -> Result<(StatusCode, HeaderMap, Bytes), String> {
-    let address = address(url).ok_or("its address is not on loopback")?;
-    let call = async {
-        let stream = TcpStream::connect(address).await.map_err(|e| e.to_string())?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
-        let request = hyper::Request::get(path)
-            .header("host", address.to_string())
-            .header("authorization", format!("Bearer {token}"))
-            .body(Empty::<Bytes>::new())
-            .map_err(|e| e.to_string())?;
-        let answer = async {
-            let answer = sender.send_request(request).await.map_err(|e| e.to_string())?;
-            let (head, body) = answer.into_parts();
-            let bytes = Limited::new(body, LONGEST_ANSWER).collect().await.map_err(|e| e.to_string())?.to_bytes();
-            Ok((head.status, head.headers, bytes))
-        };
-        // The connection lives as long as the answer needs it.
-        tokio::pin!(answer, connection);
-        tokio::select! {
-            biased;
-            answer = &mut answer => answer,
-            ended = &mut connection => match ended {
-                Ok(()) => answer.await,
-                Err(e) => Err(e.to_string()),
-            },
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Download {
+    stream: Option<Stream>,
+    supervisor: Option<String>,
+}
+
+/// Which of a worker's two logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Stream {
+    #[default]
+    Log,
+    Out,
+}
+
+impl Stream {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Stream::Log => "log",
+            Stream::Out => "out",
         }
-    };
-    tokio::time::timeout(patience, call).await.map_err(|_| "no answer in time".to_owned())?
+    }
+}
+
+/// A whole log as a file.
+pub(super) async fn download(
+    State(nimbus): Shared,
+    Path((name, worker)): Path<(String, u32)>,
+    uri: Uri,
+) -> Result<Response, Denied> {
+    let asked: Download = query(&uri)?;
+    let (id, url) = nimbus.look(|w| {
+        let id = w.find(&name)?;
+        let url = match &asked.supervisor {
+            Some(supervisor) => w.log_sources().into_iter().find(|(s, ..)| s == supervisor).map(|(_, url, _)| url),
+            None => w.log_source(&id, worker),
+        };
+        Ok((id, url))
+    })?;
+    let url = url.ok_or_else(|| no_worker(&name, worker))?;
+    let stream = asked.stream.unwrap_or_default().name();
+    let path = format!("/v1/logs/{id}/{worker}/download?stream={stream}");
+    let answer = open(nimbus.token(), &url, &path, SEARCH).await.map_err(|e| no_answer(&url, &e))?;
+    if answer.status() != StatusCode::OK {
+        return Err(no_worker(&name, worker));
+    }
+    // The id of a topology holds nothing that could end the name.
+    let file = format!("attachment; filename=\"{id}-{worker}.{stream}\"");
+    let headers = [(CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, file)];
+    Ok((headers, Body::new(answer.into_body())).into_response())
+}
+
+/// What lines are wanted.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Lines {
+    pub(super) text: String,
+    pub(super) level: LineLevel,
+    pub(super) worker: Option<u32>,
+    pub(super) stream: Stream,
+    limit: usize,
+    tail: usize,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Lines { text: String::new(), level: LineLevel::Trace, worker: None, stream: Stream::Log, limit: 1000, tail: 100 }
+    }
+}
+
+impl Lines {
+    pub(super) fn filter(&self) -> LineFilter {
+        LineFilter::new(self.level, &self.text)
+    }
+
+    fn query(&self, limit: usize) -> String {
+        let level = serde_json::to_value(self.level).unwrap_or_default();
+        let worker = self.worker.map_or_else(String::new, |w| format!("&worker={w}"));
+        let text: String = self.text.bytes().map(|b| format!("%{b:02X}")).collect();
+        let level = level.as_str().unwrap_or("trace");
+        format!("?limit={limit}&level={level}&stream={}{worker}&text={text}", self.stream.name())
+    }
+}
+
+pub(super) async fn search(State(nimbus): Shared, Path(name): Path<String>, uri: Uri) -> Result<Json<LogSearch>, Denied> {
+    let lines: Lines = query(&uri)?;
+    let id = nimbus.look(|w| w.find(&name))?;
+    search_all(&nimbus, &id, &lines, lines.limit).await.map(|found| Json(found.0))
+}
+
+/// Where a log was read to: (supervisor, worker, offset).
+pub(super) type End = (String, u32, u64);
+
+/// Searches on all machines at once.
+pub(super) async fn search_all(
+    nimbus: &Nimbus,
+    id: &str,
+    lines: &Lines,
+    limit: usize,
+) -> Result<(LogSearch, Vec<End>), Denied> {
+    let sources = nimbus.look(|w| Ok(w.log_sources()))?;
+    let mut asked = JoinSet::new();
+    for (supervisor, url, host) in sources {
+        let (token, path) = (nimbus.token().to_owned(), format!("/v1/search/{id}{}", lines.query(limit)));
+        asked.spawn(async move { (supervisor, host, ask(&token, &url, &path, SEARCH).await) });
+    }
+    let mut all = LogSearch { complete: true, ..LogSearch::default() };
+    let (mut found, mut ends) = (Vec::new(), Vec::new());
+    while let Some(answer) = asked.join_next().await {
+        let Ok((supervisor, host, answer)) = answer else { continue };
+        match answer {
+            Ok((StatusCode::OK, _, bytes)) => {
+                let mut part: LogSearch = super::answer::json(&bytes)?;
+                for line in &mut part.lines {
+                    line.supervisor.clone_from(&supervisor);
+                    line.host.clone_from(&host);
+                }
+                all.complete &= part.complete;
+                all.bytes += part.bytes;
+                ends.extend(part.ends.into_iter().map(|(worker, at)| (supervisor.clone(), worker, at)));
+                found.push(part.lines);
+            }
+            Ok((status, ..)) => {
+                log::warn!(supervisor = supervisor.as_str(), status = status.as_u16(); "no search of logs");
+                all.silent.push(supervisor);
+            }
+            Err(e) => {
+                log::warn!(supervisor = supervisor.as_str(), error = e.as_str(); "no search of logs");
+                all.silent.push(supervisor);
+            }
+        }
+    }
+    all.lines = in_order_of_time(found);
+    let too_many = all.lines.len().saturating_sub(limit);
+    all.complete &= too_many == 0;
+    all.lines.drain(..too_many);
+    Ok((all, ends))
+}
+
+/// The newest lines, then every new one, as server-sent events.
+pub(super) async fn follow(State(nimbus): Shared, Path(name): Path<String>, uri: Uri) -> Result<Response, Denied> {
+    let lines: Lines = query(&uri)?;
+    let id = nimbus.look(|w| w.find(&name))?;
+    let (newest, ends) = search_all(&nimbus, &id, &lines, lines.tail.min(10_000)).await?;
+    let (events, response) = super::sse::stream();
+    tokio::spawn(follow_all(Follow { nimbus, id, lines, events }, newest.lines, ends));
+    Ok(response)
+}
+
+fn no_worker(name: &str, worker: u32) -> Denied {
+    let shown: String = name.escape_debug().take(128).collect();
+    Denied::new(Kind::Unknown, format!("topology `{shown}` has no worker {worker}"), "list its logs")
+}
+
+fn no_answer(url: &str, error: &str) -> Denied {
+    Denied::new(Kind::NoAnswer, format!("supervisor {url} does not answer: {error}"), "is it running?")
 }

@@ -1,22 +1,30 @@
 //! The HTTP door: who may come in, what they may ask for. `docs/api.md` is its table.
 
 mod answer;
+mod ask;
 mod blobs;
+mod follow;
 mod history;
 mod instruct;
 mod live;
 mod logs;
+mod metrics;
 mod models;
+mod page;
+mod session;
 mod sse;
 mod supervisors;
 mod topologies;
+
+pub(crate) use answer::{body, query};
+pub(crate) use session::Sessions;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use serde::Deserialize;
@@ -26,12 +34,22 @@ use crate::cluster::World;
 use crate::denied::{Denied, Kind};
 use crate::nimbus::Nimbus;
 
-type Shared = State<Arc<Nimbus>>;
+pub(crate) type Shared = State<Arc<Nimbus>>;
 
 /// The longest a call may wait for a change.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 pub(crate) fn router(nimbus: Arc<Nimbus>) -> Router {
+    // What needs no token: the page's own files, and the two ways to a session.
+    let open = Router::new()
+        .route("/", get(page::index))
+        .route("/ui/{*path}", get(page::file))
+        .route("/enter", get(page::enter_by_link))
+        .route("/v1/page/session", post(page::enter).delete(page::leave));
+    guarded(&nimbus).merge(open).layer(from_fn(page::with_headers)).with_state(nimbus)
+}
+
+fn guarded(nimbus: &Arc<Nimbus>) -> Router<Arc<Nimbus>> {
     Router::new()
         .route("/v1/cluster", get(topologies::cluster))
         .route("/v1/live", get(live::cluster))
@@ -54,20 +72,30 @@ pub(crate) fn router(nimbus: Arc<Nimbus>) -> Router {
         .route("/v1/topologies/{name}/taps", post(instruct::open_tap))
         .route("/v1/topologies/{name}/taps/{tap}", get(instruct::samples).delete(instruct::close_tap))
         .route("/v1/topologies/{name}/logs", get(logs::list))
+        .route("/v1/topologies/{name}/logs/search", get(logs::search))
+        .route("/v1/topologies/{name}/logs/follow", get(logs::follow))
         .route("/v1/topologies/{name}/logs/{worker}", get(logs::piece))
+        .route("/v1/topologies/{name}/logs/{worker}/download", get(logs::download))
+        .route("/metrics", get(metrics::metrics))
+        .route("/v1/models", get(models::overview))
+        .route("/v1/page/links", post(page::link))
         .route("/v1/blobs/{sha256}", put(blobs::receive).get(blobs::send).head(blobs::size))
         .route("/v1/supervisors/{id}/heartbeat", post(supervisors::heartbeat))
         .route("/v1/supervisors/{id}/desired", get(supervisors::desired))
         .route("/v1/supervisors/{id}/positions/{topology}", get(supervisors::positions))
+        .merge(crate::storm::router())
         .fallback(nowhere)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(nimbus.clone(), needs_token))
-        .with_state(nimbus)
 }
 
 async fn needs_token(State(nimbus): Shared, request: Request, next: Next) -> Response {
-    let header = request.headers().get("authorization").map(|h| h.as_bytes());
-    if bearer_matches(header, nimbus.token()) {
+    let admitted = {
+        let (method, headers) = (request.method(), request.headers());
+        let header = headers.get("authorization").map(|h| h.as_bytes());
+        bearer_matches(header, nimbus.token()) || nimbus.sessions().admits(method, headers, nimbus.unix_ms())
+    };
+    if admitted {
         return next.run(request).await;
     }
     let remedy = "send `authorization: Bearer TOKEN` with the content of the file `token` in nimbus's folder";

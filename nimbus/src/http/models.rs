@@ -4,13 +4,18 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::Uri;
 use axum::response::Response;
-use squall_core::control::{Deploy, Deployment, Rollback};
+use squall_core::control::{Deploy, Deployment, ModelOverview, Rollback};
 
 use super::answer::{body, maybe, query};
 use super::{Shared, Wait};
 use crate::denied::Denied;
 
 const LONGEST: usize = 64 << 10;
+
+/// The models of all topologies.
+pub(super) async fn overview(State(nimbus): Shared) -> Result<Json<Vec<ModelOverview>>, Denied> {
+    nimbus.look(|w| Ok(Json(w.model_overviews())))
+}
 
 pub(super) async fn list(State(nimbus): Shared, Path(name): Path<String>, uri: Uri) -> Result<Response, Denied> {
     let wait: Wait = query(&uri)?;

@@ -25,6 +25,11 @@ impl Events {
         };
         self.0.send_data(format!("event: {name}\ndata: {json}\n\n").into()).await.map_err(|_| NobodyListens)
     }
+
+    /// Shows that the connection lives; for streams on which nothing may happen for long.
+    pub(super) async fn pulse(&mut self) -> Result<(), NobodyListens> {
+        self.0.send_data(Bytes::from_static(b": still here\n\n")).await.map_err(|_| NobodyListens)
+    }
 }
 
 /// An answer that goes on, and where to send its events.

@@ -2,4 +2,5 @@
 
 mod common;
 mod door;
+mod storm;
 mod topologies;

@@ -5,10 +5,13 @@ use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body_util::Channel;
 use serde::Deserialize;
 use squall_core::control::LogFile;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -18,6 +21,7 @@ use super::{LONGEST_WAIT, Shared};
 use crate::layout::Key;
 
 const LONGEST_PIECE: u64 = 1 << 20;
+const PIECE: usize = 256 << 10;
 /// How often a log that is followed is looked at.
 const GLANCE: Duration = Duration::from_millis(50);
 
@@ -36,7 +40,7 @@ pub(super) async fn list(State(supervisor): Shared) -> Json<Vec<LogFile>> {
 
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Stream {
+pub(super) enum Stream {
     /// What the worker logged.
     #[default]
     Log,
@@ -45,7 +49,8 @@ enum Stream {
 }
 
 impl Stream {
-    fn file(self, dir: &FilePath) -> PathBuf {
+    /// Its file in a worker's folder.
+    pub(super) fn file(self, dir: &FilePath) -> PathBuf {
         dir.join(match self {
             Stream::Log => "worker.log",
             Stream::Out => "worker.out",
@@ -100,6 +105,39 @@ pub(super) async fn piece(State(supervisor): Shared, Path(key): Path<Key>, uri: 
             _ = closing.wait_for(|c| *c) => {}
         }
     }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Whole {
+    stream: Stream,
+}
+
+/// A whole log, files that were put aside first.
+pub(super) async fn download(State(supervisor): Shared, Path(key): Path<Key>, uri: Uri) -> Result<Response, Denied> {
+    let Whole { stream } = query(&uri)?;
+    let dir = supervisor.layout.workers().into_iter().find(|(k, _)| *k == key).map(|(_, dir)| dir);
+    let file = stream.file(&dir.ok_or_else(|| Denied::unknown("there is no such worker here, and was none"))?);
+    let (mut sender, channel) = Channel::<Bytes, std::io::Error>::new(2);
+    tokio::spawn(async move {
+        for path in super::search::files(&file) {
+            // One that was put aside meanwhile is sent under its new name or was sent already.
+            let Ok(mut file) = tokio::fs::File::open(path).await else { continue };
+            loop {
+                let mut piece = Vec::with_capacity(PIECE);
+                match (&mut file).take(PIECE as u64).read_to_end(&mut piece).await {
+                    Ok(0) => break,
+                    Ok(_) => {
+                        if sender.send_data(piece.into()).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(e) => return sender.abort(e),
+                }
+            }
+        }
+    });
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], Body::new(channel)).into_response())
 }
 
 async fn read(file: &FilePath, from: u64, limit: u64) -> std::io::Result<Vec<u8>> {

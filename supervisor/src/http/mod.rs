@@ -2,6 +2,8 @@
 
 mod answer;
 mod logs;
+mod metrics;
+mod search;
 mod workers;
 
 use std::sync::Arc;
@@ -28,6 +30,9 @@ pub(crate) fn router(supervisor: Arc<Supervisor>) -> Router {
         .route("/v1/workers/{topology}/{worker}/report", post(workers::report))
         .route("/v1/logs", get(logs::list))
         .route("/v1/logs/{topology}/{worker}", get(logs::piece))
+        .route("/v1/logs/{topology}/{worker}/download", get(logs::download))
+        .route("/metrics", get(metrics::metrics))
+        .route("/v1/search/{topology}", get(search::search))
         .fallback(nowhere)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(supervisor.clone(), needs_token))

@@ -56,10 +56,6 @@ impl LocalCluster {
         self.dir.as_ref().map(|d| d.path().join("supervisor")).unwrap_or_default()
     }
 
-    pub(super) fn token_file(&self) -> PathBuf {
-        self.dir.as_ref().map(|d| d.path().join("nimbus/token")).unwrap_or_default()
-    }
-
     /// Runs something beside the daemons, on their runtime.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         if let Some(runtime) = &self.runtime {

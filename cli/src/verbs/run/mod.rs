@@ -18,6 +18,8 @@ use crate::topology::{self, Given};
 
 /// So many starts of one worker in vain, and the topology has failed.
 const RESTARTS: u64 = 3;
+/// How long the link to the page is good.
+const LINK: Duration = Duration::from_secs(24 * 3600);
 /// How long tuples under way may take when the time is up.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -43,10 +45,10 @@ pub(crate) struct Args {
     /// Ends after this time, such as 10s, counted from the submit.
     #[arg(long, value_name = "TIME", value_parser = squall_core::units::duration)]
     duration: Option<Duration>,
-    /// Tells where the status is served; this is the default.
+    /// Prints a link to the page that shows it live, good for one browser; this is the default.
     #[arg(long, overrides_with = "no_ui")]
     ui: bool,
-    /// Does not tell where the status is served.
+    /// Does not print the link to the page.
     #[arg(long)]
     no_ui: bool,
     /// Keeps the folder with state and logs, and tells where it is.
@@ -73,8 +75,8 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     let begun = Instant::now();
     cluster.client().submit(&Submit { plan: ready.plan, inactive: false })?;
     if !args.no_ui {
-        let (url, token) = (cluster.client().url(), cluster.token_file());
-        show.note(&format!("status: {url}/v1/topologies/{name} (token in {})", token.display()));
+        let link = cluster.client().page_link(Some(LINK))?;
+        show.note(&format!("page: {link}"));
     }
     events.follow(cluster.client(), &name);
     let ended = watch(args, &mut cluster, &events, &name, begun, show);

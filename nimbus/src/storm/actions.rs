@@ -1,0 +1,65 @@
+//! What Storm's UI does to topologies. Waits are in seconds.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use serde::Deserialize;
+use serde_json::json;
+use squall_core::control::{Kill, Rebalance};
+
+use super::{Answer, Failed};
+use crate::denied::{Denied, Kind};
+use crate::http::{Shared, body};
+
+const LONGEST_COMMAND: usize = 64 << 10;
+
+fn done(operation: &str, id: &str) -> Answer {
+    Ok(Json(json!({"topologyOperation": operation, "topologyId": id, "status": "success"})))
+}
+
+pub(super) async fn activate(State(nimbus): Shared, Path(id): Path<String>) -> Answer {
+    let done_to = nimbus.change(|w| w.find(&id).and_then(|id| w.activate(&id)))?;
+    done("activate", &done_to.id)
+}
+
+pub(super) async fn deactivate(State(nimbus): Shared, Path(id): Path<String>) -> Answer {
+    let done_to = nimbus.change(|w| w.find(&id).and_then(|id| w.deactivate(&id)))?;
+    done("deactivate", &done_to.id)
+}
+
+pub(super) async fn kill(State(nimbus): Shared, Path((id, wait)): Path<(String, u64)>) -> Answer {
+    let kill = Kill { wait_ms: Some(wait.saturating_mul(1000)) };
+    let done_to = nimbus.change(|w| w.find(&id).and_then(|id| w.kill(&id, kill)))?;
+    done(&format!("kill/{wait}"), &done_to.id)
+}
+
+/// As Storm's documentation has it, which its code does not read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    #[serde(rename = "rebalanceOptions")]
+    options: Options,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Options {
+    #[serde(rename = "numWorkers")]
+    workers: Option<u32>,
+    executors: BTreeMap<String, u32>,
+}
+
+pub(super) async fn rebalance(State(nimbus): Shared, Path((id, wait)): Path<(String, u64)>, request: Request) -> Answer {
+    let Body { options } = body(request, LONGEST_COMMAND).await?;
+    let change =
+        Rebalance { wait_ms: Some(wait.saturating_mul(1000)), workers: options.workers, parallelism: options.executors };
+    let done_to = nimbus.change(|w| w.find(&id).and_then(|id| w.rebalance(&id, change)))?;
+    done(&format!("rebalance/{wait}"), &done_to.id)
+}
+
+/// What cannot be done is not said to be done.
+pub(super) async fn unknown() -> Failed {
+    let remedy = "`squall tap` shows tuples, `squall loglevel` changes levels, perf profiles workers";
+    Failed::from(Denied::new(Kind::Wrong, "Squall has no such action", remedy))
+}

@@ -1,0 +1,70 @@
+//! One component.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use serde_json::{Value, json};
+use squall_core::ComponentKind;
+
+use super::Answer;
+use super::pretty::{WINDOWS, mean, uptime};
+use super::view::{View, numbers, object, port, task_numbers};
+use crate::cluster::{emitted, taken};
+use crate::http::Shared;
+
+pub(super) async fn page(State(nimbus): Shared, Path((id, component)): Path<(String, String)>, uri: Uri) -> Answer {
+    let found = nimbus.look(|w| w.find(&id).and_then(|id| w.component(&id, &component).map(|_| id)))?;
+    let v = View::of(&nimbus, &found, &uri).await?;
+    let at = v.plan.position(&component).unwrap_or(0);
+    let (c, tasks) = (&v.plan.components[at], v.plan.tasks(at));
+    let spout = c.kind == ComponentKind::Spout;
+    let (window, hint) = v.window();
+    let sums = v.sums(&c.id);
+
+    let by_window = v.windows.iter().zip(WINDOWS).map(|(p, w)| {
+        let mut line = object(json!({"window": w.1, "windowPretty": w.2}));
+        line.append(&mut object(numbers(&p.components.get(&c.id).cloned().unwrap_or_default(), c.kind)));
+        Value::Object(line)
+    });
+    let n = &sums.numbers;
+    let inputs = c.inputs.iter().map(|i| {
+        let executed = taken(n, c, &i.from, &i.stream);
+        json!({"component": i.from, "encodedComponentId": i.from, "stream": i.stream, "executeLatency": mean(&n.execute),
+            "processLatency": mean(&n.execute), "executed": executed, "acked": executed.min(n.acked), "failed": n.failed})
+    });
+    let outputs = c.outputs.iter().map(|o| {
+        let out = emitted(n, c, &o.name);
+        let mut line = object(json!({"stream": o.name, "emitted": out,
+            "transferred": if c.outputs.len() == 1 { n.transferred } else { out }}));
+        if spout {
+            line.append(&mut object(json!({"completeLatency": mean(&n.complete), "acked": n.acked, "failed": n.failed})));
+        }
+        Value::Object(line)
+    });
+    let executors = tasks.clone().map(|task| {
+        let sums = v.point().tasks.get(&c.id).and_then(|t| t.get(&(task - tasks.start))).cloned().unwrap_or_default();
+        let worker = v.status.workers.iter().find(|w| w.tasks.contains(&task));
+        let mut line = object(json!({
+            "id": format!("[{task}-{task}]"), "encodedId": format!("%5B{task}-{task}%5D"),
+            "uptime": uptime(worker.map_or(0, |w| w.uptime_ms)), "uptimeSeconds": worker.map_or(0, |w| w.uptime_ms) / 1000,
+            "host": worker.map_or("", |w| w.host.as_str()), "port": worker.map_or(0, port),
+            "workerLogLink": worker.map_or_else(String::new, |w| v.log_link(w.worker)),
+        }));
+        line.append(&mut object(task_numbers(&sums, v.point().ms, c.kind)));
+        Value::Object(line)
+    });
+    let errors = v.status.errors.iter().filter(|e| e.component == c.id).map(|e| v.error(e));
+    let mut page = object(json!({
+        "user": null, "id": c.id, "encodedId": c.id, "name": v.status.name, "topologyName": v.status.name,
+        "componentType": c.kind.to_string(), "executors": c.parallelism, "tasks": c.parallelism,
+        "requestedMemOnHeap": 0.0, "requestedMemOffHeap": 0.0, "requestedCpu": 0.0, "requestedGenericResources": "",
+        "topologyId": v.status.id, "encodedTopologyId": v.status.id, "topologyStatus": v.status.state.to_string(),
+        "window": window, "windowHint": hint, "debug": false, "samplingPct": 100, "eventLogLink": "",
+        "schedulerDisplayResource": false,
+        "inputStats": inputs.collect::<Vec<_>>(), "outputStats": outputs.collect::<Vec<_>>(),
+        "executorStats": executors.collect::<Vec<_>>(), "componentErrors": errors.collect::<Vec<_>>(),
+        "profilingAndDebuggingCapable": false, "profileActionEnabled": false, "profilerActive": [],
+    }));
+    page.insert(if spout { "spoutSummary" } else { "boltStats" }.to_owned(), json!(by_window.collect::<Vec<_>>()));
+    Ok(Json(Value::Object(page)))
+}

@@ -1,0 +1,156 @@
+//! Topologies.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use serde_json::{Map, Value, json};
+use squall_core::control::{TopologyStatus, WorkerSummary};
+use squall_core::{ComponentKind, Plan};
+
+use super::pretty::{WINDOWS, mb, mean, uptime};
+use super::view::{Summary, View, object, owner, port, summary as line_of};
+use super::{Answer, Failed};
+use crate::history::Point;
+use crate::http::Shared;
+
+/// A topology's line in a list.
+pub(super) fn line(t: &TopologyStatus) -> Value {
+    line_of(&Summary {
+        id: &t.id,
+        name: &t.name,
+        state: t.state.to_string(),
+        uptime_ms: t.uptime_ms,
+        tasks: t.components.iter().map(|c| c.tasks).sum(),
+        workers: t.workers.len() as u32,
+        memory: t.workers.iter().map(|w| w.usage.rss_bytes).sum(),
+        cores: t.workers.iter().map(|w| w.usage.cores_busy).sum(),
+    })
+}
+
+pub(super) async fn summary(State(nimbus): Shared) -> Answer {
+    let topologies = nimbus.look(super::cluster::all)?;
+    let lines: Vec<Value> = topologies.iter().map(line).collect();
+    Ok(Json(json!({"topologies": lines, "schedulerDisplayResource": false})))
+}
+
+/// A worker's line.
+pub(super) fn worker(t: &TopologyStatus, w: &WorkerSummary) -> Value {
+    let mut tasks: Map<String, Value> = Map::new();
+    let mut first = 1;
+    for c in &t.components {
+        let here = w.tasks.iter().filter(|task| (first..first + c.tasks).contains(task)).count();
+        if here > 0 {
+            tasks.insert(c.id.clone(), json!(here));
+        }
+        first += c.tasks;
+    }
+    json!({
+        "supervisorId": w.supervisor, "host": w.host, "port": port(w), "topologyId": t.id, "topologyName": t.name,
+        "executorsTotal": w.tasks.len(), "assignedMemOnHeap": 0.0, "assignedMemOffHeap": mb(w.usage.rss_bytes),
+        "assignedCpu": (w.usage.cores_busy * 100.0).round(), "componentNumTasks": tasks,
+        "uptime": uptime(w.uptime_ms), "uptimeSeconds": w.uptime_ms / 1000,
+        "workerLogLink": format!("/v1/topologies/{}/logs/{}/download", t.id, w.worker), "owner": owner(),
+    })
+}
+
+/// What spouts emitted and what became of it in a window.
+fn window_stats(plan: &Plan, point: &Point, window: (&str, &str)) -> Value {
+    let (mut emitted, mut transferred, mut acked, mut failed) = (0u64, 0u64, 0u64, 0u64);
+    let mut complete = squall_core::Histogram::default();
+    for c in &plan.components {
+        let Some(s) = point.components.get(&c.id) else { continue };
+        emitted += s.numbers.emitted;
+        transferred += s.numbers.transferred;
+        if c.kind == ComponentKind::Spout {
+            acked += s.numbers.acked;
+            failed += s.numbers.failed;
+            complete.merge(&s.numbers.complete);
+        }
+    }
+    json!({"window": window.0, "windowPretty": window.1, "emitted": emitted, "transferred": transferred,
+        "completeLatency": mean(&complete), "acked": acked, "failed": failed})
+}
+
+pub(super) async fn page(State(nimbus): Shared, Path(id): Path<String>, uri: Uri) -> Answer {
+    let v = View::of(&nimbus, &id, &uri).await?;
+    let of_kind = |kind: ComponentKind| {
+        let those = v.plan.components.iter().filter(|c| c.kind == kind);
+        those.map(|c| v.component(c)).collect::<Vec<_>>()
+    };
+    let stats = v.windows.iter().zip(WINDOWS).map(|(p, w)| window_stats(&v.plan, p, (w.1, w.2)));
+    let (window, hint) = v.window();
+    let mut page = v.summary();
+    page.append(&mut object(json!({
+        "user": null, "window": window, "windowHint": hint,
+        "msgTimeout": v.plan.settings.message_timeout.as_secs(),
+        "configuration": configuration(&v.plan), "debug": false, "samplingPct": 100,
+        "topologyStats": stats.collect::<Vec<_>>(),
+        "spouts": of_kind(ComponentKind::Spout), "bolts": of_kind(ComponentKind::Bolt),
+        "workers": v.status.workers.iter().map(|w| worker(&v.status, w)).collect::<Vec<_>>(),
+        "schedulerDisplayResource": false, "visualizationTable": [], "owner": owner(),
+    })));
+    Ok(Json(Value::Object(page)))
+}
+
+/// The settings under the names that Storm has for them, and all of them under Squall's.
+fn configuration(plan: &Plan) -> Value {
+    let s = &plan.settings;
+    let mut all = object(json!({
+        "topology.name": plan.name, "topology.workers": s.workers, "topology.max.spout.pending": s.max_spout_pending,
+        "topology.message.timeout.secs": s.message_timeout.as_secs_f64(),
+        "topology.acker.executors": if s.acking { Value::Null } else { json!(0) },
+        "topology.stats.sample.rate": 1.0,
+    }));
+    all.insert("squall".to_owned(), serde_json::to_value(s).unwrap_or_default());
+    Value::Object(all)
+}
+
+pub(super) async fn workers(State(nimbus): Shared, Path(id): Path<String>) -> Answer {
+    let status = nimbus.look(|w| w.find(&id).and_then(|id| w.topology_status(&id)))?;
+    let list: Vec<Value> = status.workers.iter().map(|w| json!({"host": w.host, "port": port(w)})).collect();
+    Ok(Json(json!({"hostPortList": list, "logviewerPort": nimbus.port(), "logviewerScheme": "http"})))
+}
+
+pub(super) async fn metrics(State(nimbus): Shared, Path(id): Path<String>, uri: Uri) -> Answer {
+    let v = View::of(&nimbus, &id, &uri).await?;
+    let (window, hint) = v.window();
+    let stream = |name: &str, n: u64| json!({"stream_id": name, "value": n});
+    let lines = |kind: ComponentKind| {
+        let those = v.plan.components.iter().filter(|c| c.kind == kind);
+        those
+            .map(|c| {
+                let n = v.sums(&c.id).numbers;
+                let one = |value: u64| vec![stream("default", value)];
+                let emitted: Vec<Value> =
+                    c.outputs.iter().map(|o| stream(&o.name, crate::cluster::emitted(&n, c, &o.name))).collect();
+                let inputs = |of: &dyn Fn(u64) -> Value| {
+                    let taken = |i: &squall_core::InputStream| crate::cluster::taken(&n, c, &i.from, &i.stream);
+                    c.inputs.iter().map(|i| json!({"component_id": i.from, "stream_id": i.stream, "value": of(taken(i))})).collect::<Vec<_>>()
+                };
+                match kind {
+                    ComponentKind::Spout => json!({"id": c.id, "emitted": emitted, "transferred": one(n.transferred),
+                        "acked": one(n.acked), "failed": one(n.failed),
+                        "complete_ms_avg": [{"stream_id": "default", "value": mean(&n.complete)}]}),
+                    ComponentKind::Bolt => json!({"id": c.id, "emitted": emitted, "transferred": one(n.transferred),
+                        "acked": inputs(&|_| json!(n.acked)), "failed": inputs(&|_| json!(n.failed)), "executed": inputs(&|t| json!(t)),
+                        "executed_ms_avg": inputs(&|_| json!(mean(&n.execute))),
+                        "process_ms_avg": inputs(&|_| json!(mean(&n.execute)))}),
+                }
+            })
+            .collect::<Vec<_>>()
+    };
+    Ok(Json(
+        json!({"window": window, "window-hint": hint, "spouts": lines(ComponentKind::Spout), "bolts": lines(ComponentKind::Bolt)}),
+    ))
+}
+
+/// Storm's answer for a topology without Kafka spouts of its own.
+pub(super) async fn lag(State(nimbus): Shared, Path(id): Path<String>) -> Answer {
+    nimbus.look(|w| w.find(&id)).map_err(Failed::from)?;
+    Ok(Json(json!([])))
+}
+
+pub(super) async fn log_levels(State(nimbus): Shared, Path(id): Path<String>) -> Answer {
+    nimbus.look(|w| w.find(&id)).map_err(Failed::from)?;
+    Ok(Json(json!({"namedLoggerLevels": {}})))
+}

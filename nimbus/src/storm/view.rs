@@ -1,0 +1,205 @@
+//! All that Storm's pages show of one topology.
+
+use std::sync::Arc;
+
+use axum::http::Uri;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use squall_core::control::{ErrorEntry, TopologyStatus, WorkerSummary};
+use squall_core::{ComponentKind, Plan, PlannedComponent};
+
+use super::Failed;
+use super::pretty::{WINDOWS, mb, mean, millis, uptime, window};
+use crate::cluster::Whole;
+use crate::denied::Denied;
+use crate::history::{Point, Sums, TaskSums};
+use crate::nimbus::Nimbus;
+
+/// What stands after the `?`; Storm ignores what it does not know.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Ask {
+    pub(super) window: Option<String>,
+    pub(super) id: Option<String>,
+    pub(super) host: Option<String>,
+}
+
+impl Ask {
+    pub(super) fn of(uri: &Uri) -> Result<Ask, Denied> {
+        crate::http::query(uri)
+    }
+}
+
+/// A topology and what it did in each window.
+pub(super) struct View {
+    pub(super) status: TopologyStatus,
+    pub(super) plan: Arc<Plan>,
+    /// In the order of [`WINDOWS`].
+    pub(super) windows: Vec<Point>,
+    /// The place in it of the window that was asked for.
+    asked: usize,
+    pub(super) unix_ms: u64,
+}
+
+impl View {
+    pub(super) async fn of(nimbus: &Arc<Nimbus>, id: &str, uri: &Uri) -> Result<View, Failed> {
+        let asked = window(Ask::of(uri)?.window.as_deref());
+        let whole = nimbus.look(|w| w.find(id).and_then(|id| w.whole(&id)))?;
+        let Whole { status, plan, past, all_time, unix_ms } = whole;
+        let read = move || {
+            let sums = WINDOWS.iter().filter_map(|(seconds, ..)| *seconds).map(|seconds| past.sum(seconds));
+            sums.collect::<squall_core::Result<Vec<Point>>>()
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        let read = read.map_err(|e| squall_core::Error::internal(format!("the past cannot be read: {e}")));
+        let mut windows = read.and_then(|r| r).map_err(Denied::from)?;
+        windows.push(all_time);
+        let asked = WINDOWS.iter().position(|w| w.1 == asked.1).unwrap_or(WINDOWS.len() - 1);
+        Ok(View { status, plan, windows, asked, unix_ms })
+    }
+
+    pub(super) fn window(&self) -> (&'static str, &'static str) {
+        (WINDOWS[self.asked].1, WINDOWS[self.asked].2)
+    }
+
+    pub(super) fn point(&self) -> &Point {
+        &self.windows[self.asked]
+    }
+
+    pub(super) fn sums(&self, id: &str) -> Sums {
+        self.point().components.get(id).cloned().unwrap_or_default()
+    }
+
+    /// What a topology's list entry, its page and its components' pages have in common.
+    pub(super) fn summary(&self) -> Map<String, Value> {
+        let s = &self.status;
+        let tasks: u32 = s.components.iter().map(|c| c.tasks).sum();
+        object(summary(&Summary {
+            id: &s.id,
+            name: &s.name,
+            state: s.state.to_string(),
+            uptime_ms: s.uptime_ms,
+            tasks,
+            workers: s.workers.len() as u32,
+            memory: s.workers.iter().map(|w| w.usage.rss_bytes).sum(),
+            cores: s.workers.iter().map(|w| w.usage.cores_busy).sum(),
+        }))
+    }
+
+    /// The newest error of a component in Storm's fields; its neutral values where there is none.
+    pub(super) fn last_error(&self, id: &str) -> Value {
+        match self.status.errors.iter().find(|e| e.component == id) {
+            Some(e) => {
+                let mut error = object(self.error(e));
+                let text = error.remove("error").unwrap_or_default();
+                error.insert("lastError".to_owned(), text);
+                Value::Object(error)
+            }
+            None => json!({"lastError": "", "errorTime": null, "errorHost": "", "errorPort": "", "errorLapsedSecs": null,
+                "errorWorkerLogLink": ""}),
+        }
+    }
+
+    pub(super) fn error(&self, e: &ErrorEntry) -> Value {
+        json!({
+            "error": e.message,
+            "errorTime": e.unix_ms / 1000,
+            "errorHost": e.host,
+            "errorPort": self.status.workers.get(e.worker as usize).map_or(0, port),
+            "errorLapsedSecs": self.unix_ms.saturating_sub(e.unix_ms) / 1000,
+            "errorWorkerLogLink": self.log_link(e.worker),
+        })
+    }
+
+    pub(super) fn log_link(&self, worker: u32) -> String {
+        format!("/v1/topologies/{}/logs/{worker}/download", self.status.id)
+    }
+
+    /// A spout's or a bolt's line, with its counts in the window.
+    pub(super) fn component(&self, c: &PlannedComponent) -> Value {
+        let sums = self.sums(&c.id);
+        let (key, encoded) = match c.kind {
+            ComponentKind::Spout => ("spoutId", "encodedSpoutId"),
+            ComponentKind::Bolt => ("boltId", "encodedBoltId"),
+        };
+        let mut line = object(json!({key: c.id, encoded: c.id, "executors": c.parallelism, "tasks": c.parallelism,
+            "requestedMemOnHeap": 0.0, "requestedMemOffHeap": 0.0, "requestedCpu": 0.0, "requestedGenericResourcesComp": ""}));
+        line.append(&mut object(numbers(&sums, c.kind)));
+        line.append(&mut object(self.last_error(&c.id)));
+        Value::Object(line)
+    }
+}
+
+/// A topology's line in the list.
+pub(super) struct Summary<'a> {
+    pub(super) id: &'a str,
+    pub(super) name: &'a str,
+    pub(super) state: String,
+    pub(super) uptime_ms: u64,
+    pub(super) tasks: u32,
+    pub(super) workers: u32,
+    /// Resident bytes of its workers, and the cores they keep busy: what Storm calls assigned.
+    pub(super) memory: u64,
+    pub(super) cores: f64,
+}
+
+pub(super) fn summary(s: &Summary<'_>) -> Value {
+    let cpu = (s.cores * 1000.0).round() / 10.0;
+    json!({
+        "id": s.id, "encodedId": s.id, "name": s.name, "owner": owner(), "status": s.state,
+        "uptime": uptime(s.uptime_ms), "uptimeSeconds": s.uptime_ms / 1000,
+        "tasksTotal": s.tasks, "executorsTotal": s.tasks, "workersTotal": s.workers, "replicationCount": 1,
+        "schedulerInfo": null,
+        "requestedMemOnHeap": 0.0, "requestedMemOffHeap": 0.0, "requestedTotalMem": 0.0, "requestedCpu": 0.0,
+        "requestedGenericResources": "",
+        "assignedMemOnHeap": 0.0, "assignedMemOffHeap": mb(s.memory), "assignedTotalMem": mb(s.memory), "assignedCpu": cpu,
+        "assignedGenericResources": "",
+        "topologyVersion": null, "stormVersion": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// Everything belongs to the user that nimbus runs as.
+pub(super) fn owner() -> String {
+    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default()
+}
+
+/// A component's counts in a window. A bolt's process latency is its execute latency: it acks when it has executed.
+pub(super) fn numbers(s: &Sums, kind: ComponentKind) -> Value {
+    let n = &s.numbers;
+    let mut found = object(json!({"emitted": n.emitted, "transferred": n.transferred, "acked": n.acked, "failed": n.failed}));
+    found.append(&mut object(match kind {
+        ComponentKind::Spout => json!({"completeLatency": mean(&n.complete)}),
+        ComponentKind::Bolt => {
+            json!({"executed": n.executed, "executeLatency": mean(&n.execute), "processLatency": mean(&n.execute),
+            "capacity": millis(f64::from(s.capacity))})
+        }
+    }));
+    Value::Object(found)
+}
+
+/// A task's counts in a window that was so long.
+pub(super) fn task_numbers(t: &TaskSums, ms: u64, kind: ComponentKind) -> Value {
+    let execute = if t.executed == 0 { 0.0 } else { t.busy_ns as f64 / 1e6 / t.executed as f64 };
+    let capacity = (t.busy_ns as f64 / 1e6 / ms.max(1) as f64).min(1.0);
+    let mut found = object(json!({"emitted": t.emitted, "transferred": t.transferred, "acked": t.acked, "failed": t.failed}));
+    found.append(&mut object(match kind {
+        ComponentKind::Spout => json!({"completeLatency": millis(t.latency[0] as f64 / 1e6)}),
+        ComponentKind::Bolt => {
+            json!({"executed": t.executed, "executeLatency": millis(execute), "processLatency": millis(execute),
+            "capacity": millis(capacity)})
+        }
+    }));
+    Value::Object(found)
+}
+
+/// The port of a worker's endpoint, by which Storm tells workers of a host apart; 0 while it is not up.
+pub(super) fn port(w: &WorkerSummary) -> u64 {
+    w.endpoint.as_deref().and_then(|e| e.rsplit(':').next()?.parse().ok()).unwrap_or(0)
+}
+
+pub(super) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}

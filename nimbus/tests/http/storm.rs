@@ -1,0 +1,166 @@
+//! Storm's UI REST and `/metrics`, with a supervisor that is only pretended.
+
+use serde_json::{Value, json};
+
+use crate::common::{Fake, HandClock, Nimbus, http, plan};
+
+/// A topology with one worker that has counted.
+fn counted(dir: &std::path::Path) -> (Nimbus, Fake, String) {
+    let nimbus = Nimbus::start(dir, &HandClock::new());
+    let mut s = Fake::new('a', 4);
+    s.beat(&nimbus);
+    s.hear(&nimbus);
+    let id = nimbus.submit(&plan("p", 1));
+    assert!(s.hear(&nimbus));
+    s.obey(1);
+    let task = |task: u64, n: u64| {
+        json!({"task": task, "emitted": n, "transferred": n, "executed": n, "acked": n,
+        "busy_ns": n * 1_000_000, "execute": [[400, n]], "complete": [[400, n]]})
+    };
+    s.set(
+        0,
+        "report",
+        json!({"incarnation": 1, "epoch": 1, "phase": "running", "ignored_frames": 0, "link_bytes": [5, 6],
+        "errors": [{"component": "sum", "task": 2, "message": "bad <row>", "count": 2, "panic": false}],
+        "tasks": [task(1, 60), task(2, 20), task(3, 20), task(4, 20)]}),
+    );
+    s.set(0, "reports", json!(1));
+    s.beat(&nimbus);
+    (nimbus, s, id)
+}
+
+/// Whether all of these keys are there.
+fn has(value: &Value, keys: &str) {
+    let missing: Vec<&str> = keys.split_whitespace().filter(|k| value.get(k).is_none()).collect();
+    assert_eq!(missing, [] as [&str; 0], "{value}");
+}
+
+#[test]
+fn storms_paths_answer_with_storms_fields_and_real_values() {
+    let dir = tempfile::tempdir().unwrap();
+    let (nimbus, _s, id) = counted(dir.path());
+    let get = |path: &str| {
+        let (code, answer) = nimbus.get(&format!("/api/v1/{path}"));
+        assert_eq!(code, 200, "{path}: {answer}");
+        answer
+    };
+    let cluster = get("cluster/summary");
+    has(
+        &cluster,
+        "user stormVersion stormVersionInfo schedulerDisplayResource totalMem availMem fragmentedMem memAssignedPercentUtil \
+        totalCpu availCpu fragmentedCpu cpuAssignedPercentUtil totalGenerics availGenerics bugtracker-url central-log-url",
+    );
+    assert_eq!([&cluster["supervisors"], &cluster["slotsUsed"], &cluster["slotsFree"], &cluster["tasksTotal"]], [1, 1, 3, 4]);
+    has(&get("nimbus/summary")["nimbuses"][0], "host port nimbusLogLink status version nimbusUpTime nimbusUpTimeSeconds");
+    let supervisors = get("supervisor/summary");
+    has(
+        &supervisors["supervisors"][0],
+        "id host uptime uptimeSeconds slotsTotal slotsUsed slotsFree totalMem usedMem availMem totalCpu \
+        usedCpu availCpu totalGenericResources usedGenericResources availGenericResources version blacklisted logLink",
+    );
+    let own = get(&format!("supervisor?id={}", "a".repeat(32)));
+    assert_eq!(own["workers"][0]["componentNumTasks"], json!({"count": 1, "sum": 3}));
+    assert_eq!(get("supervisor?host=nowhere")["supervisors"], json!([]));
+
+    let line = get("topology/summary")["topologies"][0].clone();
+    has(
+        &line,
+        "encodedId owner uptime uptimeSeconds executorsTotal replicationCount schedulerInfo requestedMemOnHeap requestedMemOffHeap \
+        requestedTotalMem requestedCpu requestedGenericResources assignedMemOnHeap assignedMemOffHeap assignedTotalMem assignedCpu \
+        assignedGenericResources topologyVersion stormVersion",
+    );
+    assert_eq!((&line["id"], &line["name"], &line["status"]), (&json!(id), &json!("p"), &json!("ACTIVE")));
+
+    let page = get(&format!("topology/{id}"));
+    has(&page, "user window windowHint msgTimeout configuration debug samplingPct workers");
+    let windows: Vec<&str> = page["topologyStats"].as_array().unwrap().iter().map(|w| w["window"].as_str().unwrap()).collect();
+    assert_eq!(windows, ["600", "10800", "86400", ":all-time"]);
+    let all = &page["topologyStats"][3];
+    assert_eq!([&all["emitted"], &all["acked"], &all["failed"]], [120, 60, 0]);
+    assert!(all["completeLatency"].as_str().unwrap().parse::<f64>().unwrap() > 0.0, "{all}");
+    let (spout, bolt) = (&page["spouts"][0], &page["bolts"][0]);
+    has(
+        spout,
+        "spoutId encodedSpoutId executors tasks completeLatency lastError errorTime errorHost errorPort errorLapsedSecs \
+        errorWorkerLogLink requestedMemOnHeap requestedMemOffHeap requestedCpu",
+    );
+    has(bolt, "boltId encodedBoltId capacity executeLatency processLatency transferred");
+    assert_eq!((&spout["emitted"], &bolt["executed"], &bolt["lastError"]), (&json!(60), &json!(60), &json!("bad <row>")));
+
+    let component = get(&format!("topology/{id}/component/sum"));
+    has(
+        &component,
+        "encodedId topologyId encodedTopologyId topologyStatus window windowHint debug samplingPct eventLogLink boltStats \
+        outputStats profilingAndDebuggingCapable profileActionEnabled profilerActive",
+    );
+    let executors = component["executorStats"].as_array().unwrap();
+    assert_eq!(executors.len(), 3);
+    has(
+        &executors[0],
+        "encodedId uptime uptimeSeconds host port transferred capacity executeLatency processLatency workerLogLink",
+    );
+    assert_eq!((&executors[0]["id"], &executors[0]["executed"]), (&json!("[2-2]"), &json!(20)));
+    assert_eq!(component["inputStats"][0]["executed"], 60);
+    assert_eq!(component["componentErrors"][0]["error"], "bad <row>");
+    assert!(get(&format!("topology/{id}/component/count"))["spoutSummary"].is_array());
+
+    let drawn = get(&format!("topology/{id}/visualization"));
+    assert_eq!(drawn["sum"][":inputs"][0][":component"], "count");
+    assert_eq!(drawn["count"][":transferred"]["default"], 60);
+    assert_eq!(get(&format!("topology/{id}/visualization-init"))["visualizationTable"][0][":row"][0]["stream"], "default");
+    assert_eq!(get(&format!("topology-workers/{id}"))["hostPortList"][0]["host"], "h");
+    assert_eq!(get(&format!("topology/{id}/metrics?window=:all-time"))["bolts"][0]["executed"][0]["value"], 60);
+    assert_eq!(get(&format!("topology/{id}/lag")), json!([]));
+    assert_eq!(get(&format!("topology/{id}/logconfig"))["namedLoggerLevels"], json!({}));
+    assert_eq!(get("history/summary")["topo-history"][0], json!(id));
+    assert_eq!(get("owner-resources")["owners"][0]["totalTasks"], 4);
+    has(&get("cluster/configuration"), "nimbus.thrift.port ui.port storm.cluster.mode");
+
+    let (code, refused) = nimbus.get("/api/v1/topology/nothing");
+    assert_eq!((code, refused["errorMessage"].as_str().unwrap().contains("nothing")), (500, true), "{refused}");
+}
+
+#[test]
+fn storms_actions_act() {
+    let dir = tempfile::tempdir().unwrap();
+    let (nimbus, _s, id) = counted(dir.path());
+    let post = |path: &str, body: Value| nimbus.post(&format!("/api/v1/topology/{id}/{path}"), body);
+    let state = || nimbus.get("/v1/topologies/p").1["state"].clone();
+    let done = |operation: &str| json!({"topologyOperation": operation, "topologyId": id, "status": "success"});
+    assert_eq!(post("deactivate", Value::Null), (200, done("deactivate")));
+    assert_eq!(state(), "INACTIVE");
+    assert_eq!(post("activate", Value::Null), (200, done("activate")));
+    assert_eq!(post("debug/enable/10", Value::Null).0, 500, "what cannot be done is not said to be done");
+    let wrong = post("rebalance/5", json!({"rebalanceOptions": {"executors": {"nothing": 3}}}));
+    assert_eq!(wrong.0, 500, "{}", wrong.1);
+    assert_eq!(post("rebalance/5", json!({"rebalanceOptions": {"numWorkers": 2, "executors": {"sum": 4}}})).0, 200);
+    assert_eq!(state(), "REBALANCING");
+    assert_eq!(post("kill/30", Value::Null), (200, done("kill/30")));
+    assert_eq!(state(), "KILLED");
+}
+
+#[test]
+fn metrics_are_open_metrics_with_a_family_once_and_an_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let (nimbus, _s, _) = counted(dir.path());
+    let (code, head, body) = http(nimbus.address, &nimbus.token, "GET", "/metrics", b"");
+    let text = String::from_utf8(body).unwrap();
+    assert!(code == 200 && head.contains("application/openmetrics-text; version=1.0.0"), "{head}");
+    for line in [
+        "squall_component_executed_total{topology=\"p\",component=\"sum\",kind=\"bolt\"} 60",
+        "squall_component_errors_total{topology=\"p\",component=\"sum\",kind=\"bolt\"} 2",
+        "squall_component_complete_seconds_count{topology=\"p\",component=\"count\"} 60",
+        "squall_component_complete_seconds_bucket{topology=\"p\",component=\"count\",le=\"+Inf\"} 60",
+        "squall_topology_state{topology=\"p\",state=\"ACTIVE\"} 1",
+        "squall_cluster_slots_used 1",
+    ] {
+        assert!(text.lines().any(|l| l == line), "no `{line}` in\n{text}");
+    }
+    assert!(text.ends_with("# EOF\n"));
+    let mut families: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let all = families.len();
+    families.sort_unstable();
+    families.dedup();
+    assert_eq!(families.len(), all, "a family comes once");
+    assert_eq!(http(nimbus.address, "wrong", "GET", "/metrics", b"").0, 401);
+}

@@ -1,0 +1,107 @@
+// Which page is shown, and what all pages have around them.
+
+import { attr, h, put, say } from './dom.js';
+import { call, on } from './net.js';
+import * as cluster from './pages/cluster.js';
+import * as component from './pages/component.js';
+import * as enter from './pages/enter.js';
+import * as logs from './pages/logs.js';
+import * as models from './pages/models.js';
+import * as topology from './pages/topology.js';
+
+const main = document.getElementById('main');
+const live = document.getElementById('live');
+const lost = document.getElementById('lost');
+
+/** Each page: its path, and what shows it. show(main, …parts) gives back what ends it. */
+const PAGES = [
+  [/^\/?$/, cluster],
+  [/^\/models$/, models],
+  [/^\/logs$/, logs],
+  [/^\/t\/([^/]+)\/logs$/, logs],
+  [/^\/t\/([^/]+)\/c\/([^/]+)$/, component],
+  [/^\/t\/([^/]+)$/, topology],
+];
+
+let leave = null;
+let shown = 0;
+
+async function route() {
+  const now = ++shown;
+  leave?.();
+  leave = null;
+  document.querySelectorAll('dialog').forEach((d) => d.close());
+  const path = location.hash.replace(/^#/, '').split('?')[0];
+  const [at, page] = PAGES.find(([pattern]) => pattern.test(path)) ?? [];
+  const parts = (path.match(at ?? /^/) ?? []).slice(1).map(decodeURIComponent);
+  for (const link of document.querySelectorAll('#nav a')) {
+    attr(link, 'aria-current', link.getAttribute('href') === `#${path || '/'}` ? 'page' : null);
+  }
+  put(main, page ? null : h('p', { class: 'none' }, 'There is no such page.'));
+  window.scrollTo(0, 0);
+  if (!page) return;
+  document.title = ['Squall', ...parts].reverse().join(' · ');
+  try {
+    const end = await page.show(main, ...parts);
+    // Somebody may have gone on meanwhile.
+    if (now === shown) leave = end;
+    else end?.();
+  } catch (error) {
+    if (now !== shown || error.status === 401) return;
+    put(main, h('div', { class: 'card' }, h('h1', {}, 'That did not work'), h('p', { class: 'wrong' }, error.message), h('p', {}, h('a', { href: '#/' }, 'To the cluster'))));
+  }
+}
+
+on('lost', () => {
+  attr(live, 'data-state', 'lost');
+  say(live, 'not connected');
+  say(lost, 'The connection to nimbus is lost; what you see is what was last heard. Trying again …');
+  lost.hidden = false;
+});
+on('back', () => {
+  attr(live, 'data-state', 'live');
+  say(live, 'live');
+  lost.hidden = true;
+});
+on('locked', () => {
+  if (document.getElementById('enter')) return;
+  shown += 1;
+  leave?.();
+  leave = null;
+  attr(live, 'data-state', null);
+  say(live, '');
+  enter.show(main, route);
+});
+
+const theme = document.getElementById('theme');
+const setTheme = (name) => attr(document.documentElement, 'data-theme', name);
+setTheme(localStorage.getItem('theme'));
+theme.addEventListener('click', () => {
+  const dark = document.documentElement.dataset.theme ? document.documentElement.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
+  localStorage.setItem('theme', dark ? 'light' : 'dark');
+  setTheme(dark ? 'light' : 'dark');
+});
+
+// A slash goes to the filter of the page, as in many places.
+addEventListener('keydown', (event) => {
+  if (event.key !== '/' || event.target.closest('input, select, textarea, dialog')) return;
+  const filter = document.querySelector('input[type=search]');
+  if (filter) {
+    event.preventDefault();
+    filter.focus();
+  }
+});
+addEventListener('hashchange', route);
+document.querySelector('.skip').addEventListener('click', (event) => {
+  event.preventDefault();
+  main.focus();
+});
+
+// Asked first: without a session nothing else is worth asking for.
+call('/v1/cluster').then(() => {
+  attr(live, 'data-state', 'live');
+  say(live, 'live');
+  route();
+}, (error) => {
+  if (error.status !== 401) setTimeout(() => location.reload(), 2000);
+});

@@ -1,0 +1,92 @@
+// Throughput and latency over time, of a topology, a component or a task.
+
+import { chart } from '../chart.js';
+import { card, h } from '../dom.js';
+import { millis, rate } from '../format.js';
+import { call } from '../net.js';
+import { toneOf } from './parts.js';
+
+const RANGES = [['10 min', 600], ['3 h', 10800], ['1 d', 86400], ['7 d', 604800]];
+
+const perS = (of) => (p) => (of(p) * 1000) / Math.max(1, p.ms);
+const quantile = (key, i) => (p) => (p[key] ? p[key][i] : null);
+
+/** Charts of what `path` answers; add(points, events) takes what is new, as events tell it. */
+export function charts({ path, spout }) {
+  let range = 600;
+  let points = new Map();
+  let events = new Map();
+  let asked = 0;
+  const flow = chart({
+    label: 'Throughput over time', show: (v) => `${rate(v)}/s`,
+    series: [
+      ...(spout ? [{ name: 'emitted', of: perS((p) => p.emitted), tone: 'a', area: true }] : []),
+      ...(spout ? [] : [{ name: 'executed', of: perS((p) => p.executed), tone: 'a', area: true }]),
+      { name: 'acked', of: perS((p) => p.acked), tone: 'b' },
+      { name: 'failed', of: perS((p) => p.failed), tone: 'c' },
+    ],
+  });
+  const key = spout ? 'complete_ms' : 'execute_ms';
+  const times = chart({
+    label: 'Latency over time', show: millis, log: true,
+    series: [
+      { name: 'p50', of: quantile(key, 0), tone: 'b' },
+      { name: 'p99', of: quantile(key, 1), tone: 'a' },
+      { name: 'p99.9', of: quantile(key, 2), tone: 'c' },
+    ],
+  });
+  const busy = chart({
+    label: 'Busy and held up over time', show: (v) => `${Math.round(v * 100)} %`, most: 1,
+    series: [
+      { name: 'busiest task', of: (p) => p.capacity, tone: 'a', area: true },
+      { name: 'held up', of: (p) => p.blocked, tone: 'e' },
+    ],
+  });
+  const choice = h('div', { class: 'choice', role: 'group', 'aria-label': 'Time shown' }, RANGES.map(([name, seconds]) =>
+    h('button', { type: 'button', 'aria-pressed': String(seconds === range), onclick: () => choose(seconds) }, name)));
+  const element = h('div', { class: 'pair' }, card('Throughput', choice, flow.element), card(spout ? 'Latency of whole trees' : 'Latency in execute', null, times.element));
+  const load = card('Load', null, busy.element);
+
+  function draw() {
+    const list = [...points.values()].sort((a, b) => a.unix_ms - b.unix_ms);
+    const newest = list[list.length - 1]?.unix_ms ?? 0;
+    const shown = list.filter((p) => p.unix_ms > newest - range * 1000);
+    points = new Map(shown.map((p) => [p.unix_ms, p]));
+    // What is young is not squeezed into a corner.
+    const age = shown.length ? newest - shown[0].unix_ms + 1000 : 0;
+    const covers = Math.min(range * 1000, Math.max(60000, age));
+    const marks = [...events.values()].filter((e) => e.kind !== 'error').map((e) => ({ ...e, tone: toneOf(e.kind) }));
+    for (const one of [flow, times, busy]) one.update(shown, marks, covers);
+  }
+
+  async function load_all() {
+    const mine = ++asked;
+    const sign = path.includes('?') ? '&' : '?';
+    const history = await call(`${path}${sign}seconds=${range}`);
+    if (mine !== asked) return;
+    points = new Map(history.points.map((p) => [p.unix_ms, p]));
+    history.events.forEach((e) => events.set(e.number, e));
+    draw();
+  }
+
+  function choose(seconds) {
+    range = seconds;
+    [...choice.children].forEach((b, i) => b.setAttribute('aria-pressed', String(RANGES[i][1] === seconds)));
+    load_all().catch(() => {});
+  }
+
+  // Coarser points are asked for again; the newest of them grows.
+  const timer = setInterval(() => range !== 600 && load_all().catch(() => {}), 10000);
+  return {
+    element,
+    load,
+    start: load_all,
+    add(more, happened = []) {
+      happened.forEach((e) => events.set(e.number, e));
+      if (range === 600) more.forEach((p) => points.set(p.unix_ms, p));
+      draw();
+    },
+    events: () => [...events.values()].sort((a, b) => a.number - b.number),
+    end: () => clearInterval(timer),
+  };
+}

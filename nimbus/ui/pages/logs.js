@@ -1,0 +1,126 @@
+// Logs of all workers of a topology, on whatever machine: followed, filtered, searched, downloaded.
+
+import { attr, card, h, put, say } from '../dom.js';
+import { bytes } from '../format.js';
+import { call, listen, path } from '../net.js';
+import { title, topologyLink } from './parts.js';
+
+/** So many lines are kept on the page. */
+const MOST = 5000;
+const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'];
+
+export async function show(main, name) {
+  if (name === undefined) return choose(main);
+  const base = path`/v1/topologies/${name}`;
+  const asked = new URLSearchParams(location.hash.split('?')[1] ?? '');
+  const files = await call(`${base}/logs`);
+  const lines = h('div', { class: 'lines', role: 'log', 'aria-live': 'off', tabindex: 0, 'aria-label': 'Log lines' });
+  const text = h('input', { type: 'search', placeholder: 'Text to look for', 'aria-label': 'Text to look for', value: asked.get('text') ?? '' });
+  const level = h('select', { 'aria-label': 'Least level' }, LEVELS.map((l) => h('option', { value: l }, l)));
+  level.value = asked.get('level') ?? 'trace';
+  const worker = h('select', { 'aria-label': 'Worker' }, h('option', { value: '' }, 'all workers'), files.map((f) => h('option', { value: f.worker }, `worker ${f.worker} on ${f.host}`)));
+  worker.value = asked.get('worker') ?? '';
+  const stream = h('select', { 'aria-label': 'What' }, h('option', { value: 'log' }, 'log'), h('option', { value: 'out' }, 'stdout and stderr'));
+  const follow = h('button', { type: 'button', class: 'main', 'aria-pressed': 'true' }, 'Following');
+  const search = h('button', { type: 'button', class: 'plain' }, 'Search all files');
+  const state = h('span', { class: 'dim', role: 'status' });
+  const form = h('form', { class: 'controls' }, text, level, worker, stream, search, follow, state);
+  let close = null;
+  let stuck = true;
+
+  lines.addEventListener('scroll', () => { stuck = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40; });
+
+  function query(more = {}) {
+    const q = new URLSearchParams({ level: level.value, stream: stream.value, ...more });
+    if (text.value) q.set('text', text.value);
+    if (worker.value !== '') q.set('worker', worker.value);
+    return q.toString();
+  }
+
+  function append(list) {
+    lines.append(...list.map((l) => row(l)));
+    while (lines.childElementCount > MOST) lines.firstChild.remove();
+    if (stuck) lines.scrollTop = lines.scrollHeight;
+  }
+
+  function start() {
+    close?.();
+    put(lines);
+    stuck = true;
+    attr(follow, 'aria-pressed', 'true');
+    say(follow, 'Following');
+    say(state, 'waiting for lines');
+    close = listen(`${base}/logs/follow?${query({ tail: 500 })}`, {
+      quiet: true,
+      lines(list) {
+        say(state, '');
+        append(list);
+      },
+      trouble(problem) {
+        say(state, problem.error);
+      },
+      gone() {
+        say(state, 'the topology is gone');
+      },
+      refused() {},
+    });
+  }
+
+  function stop() {
+    close?.();
+    close = null;
+    attr(follow, 'aria-pressed', 'false');
+    say(follow, 'Follow');
+    say(state, '');
+  }
+
+  async function find() {
+    stop();
+    say(state, 'searching …');
+    try {
+      const found = await call(`${base}/logs/search?${query({ limit: 1000 })}`);
+      put(lines);
+      stuck = false;
+      append(found.lines);
+      lines.scrollTop = 0;
+      const cut = found.complete ? '' : ', the newest of more';
+      const silent = found.silent.length ? `; ${found.silent.length} machines do not answer` : '';
+      say(state, `${found.lines.length} lines${cut} in ${bytes(found.bytes)}${silent}`);
+    } catch (error) {
+      say(state, error.message);
+    }
+  }
+
+  follow.addEventListener('click', () => (close ? stop() : start()));
+  search.addEventListener('click', find);
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (close) start();
+    else find();
+  });
+  for (const select of [level, worker, stream]) select.addEventListener('change', () => (close ? start() : find()));
+
+  const downloads = h('ul', { class: 'plainlist' }, files.map((f) => h('li', {}, `worker ${f.worker} on ${f.host}: `,
+    h('a', { href: `${base}/logs/${f.worker}/download?supervisor=${encodeURIComponent(f.supervisor)}`, download: true }, `log, ${bytes(f.bytes)}`), ', ',
+    h('a', { href: `${base}/logs/${f.worker}/download?supervisor=${encodeURIComponent(f.supervisor)}&stream=out`, download: true }, `output, ${bytes(f.output_bytes)}`))));
+  put(main, title(h('span', { class: 'trail' }, topologyLink(name), ' / '), h('h1', {}, 'Logs')), h('section', { class: 'card' }, form, lines), card('Files', null, files.length ? downloads : h('p', { class: 'none' }, 'No logs yet.')));
+  start();
+  return () => close?.();
+}
+
+/** `[2026-01-02T03:04:05.678Z INFO  target] message`, or anything else. */
+const SHAPE = /^\[(\S+) (ERROR|WARN|INFO|DEBUG|TRACE)\s+([^\]]*)\] ?(.*)$/s;
+
+function row(line) {
+  const parts = SHAPE.exec(line.text);
+  const who = h('span', { class: 'who', title: `worker ${line.worker} on ${line.host}` }, `w${line.worker}`);
+  if (!parts) return h('div', { class: 'row' }, who, h('span', { class: 'message' }, line.text));
+  const [, time, level, target, message] = parts;
+  return h('div', { class: 'row', 'data-level': level.toLowerCase() }, who, h('time', { title: time }, time.slice(11, 23)), h('span', { class: 'level' }, level), h('span', { class: 'target' }, target), h('span', { class: 'message' }, message));
+}
+
+async function choose(main) {
+  const topologies = await call('/v1/topologies');
+  const list = topologies.map((t) => h('li', {}, h('a', { href: `#/t/${encodeURIComponent(t.name)}/logs` }, t.name)));
+  put(main, title(h('h1', {}, 'Logs')), card('Whose', null, list.length ? h('ul', { class: 'plainlist' }, list) : h('p', { class: 'none' }, 'No topology runs.')));
+}

@@ -1,0 +1,189 @@
+//! Lines of all of a topology's logs on this machine, files that were put aside included.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path as FilePath, PathBuf};
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use serde::Deserialize;
+use squall_core::control::{LineFilter, LineLevel, LogLine, LogSearch, in_order_of_time};
+
+use super::Shared;
+use super::answer::{Denied, query};
+use super::logs::Stream;
+
+const MOST_LINES: usize = 10_000;
+const LONGEST_LINE: usize = 8 << 10;
+/// Files that were put aside are numbered up to here; see the worker's log.
+const FILES: u32 = 9;
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Ask {
+    text: String,
+    level: LineLevel,
+    worker: Option<u32>,
+    stream: Stream,
+    limit: usize,
+}
+
+impl Default for Ask {
+    fn default() -> Self {
+        Ask { text: String::new(), level: LineLevel::Trace, worker: None, stream: Stream::Log, limit: 1000 }
+    }
+}
+
+pub(super) async fn search(
+    State(supervisor): Shared,
+    Path(topology): Path<String>,
+    uri: Uri,
+) -> Result<Json<LogSearch>, Denied> {
+    let ask: Ask = query(&uri)?;
+    let wanted = |(t, w): &(String, u32)| *t == topology && ask.worker.is_none_or(|only| only == *w);
+    let logs: Vec<(u32, PathBuf)> = supervisor
+        .layout
+        .workers()
+        .into_iter()
+        .filter(|(key, _)| wanted(key))
+        .map(|((_, w), dir)| (w, ask.stream.file(&dir)))
+        .collect();
+    let found = tokio::task::spawn_blocking(move || find_all(&ask, &logs)).await.map_err(Denied::failed)?;
+    found.map(Json).map_err(Denied::failed)
+}
+
+fn find_all(ask: &Ask, logs: &[(u32, PathBuf)]) -> std::io::Result<LogSearch> {
+    let limit = ask.limit.min(MOST_LINES);
+    let mut all = LogSearch { complete: true, ..LogSearch::default() };
+    let mut found = Vec::new();
+    for (worker, path) in logs {
+        found.push(find(ask, (*worker, path), limit, &mut all)?);
+    }
+    all.lines = in_order_of_time(found);
+    let too_many = all.lines.len().saturating_sub(limit);
+    all.complete &= too_many == 0;
+    all.lines.drain(..too_many);
+    Ok(all)
+}
+
+/// The newest lines of one log: newest file first, until there are enough.
+fn find(ask: &Ask, (worker, path): (u32, &FilePath), limit: usize, all: &mut LogSearch) -> std::io::Result<Vec<LogLine>> {
+    let mut found: VecDeque<LogLine> = VecDeque::new();
+    for file in 0..=FILES {
+        let path = numbered(path, file);
+        let reader = match std::fs::File::open(&path) {
+            Ok(reader) => reader,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && file == 0 => continue,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => break,
+            Err(e) => return Err(e),
+        };
+        let room = limit - found.len();
+        let mut here: VecDeque<LogLine> = VecDeque::new();
+        let mut filter = LineFilter::new(ask.level, &ask.text);
+        let end = each_line(reader, |offset, text| {
+            if filter.wants(&text) {
+                here.push_back(LogLine { worker, file, offset, text, ..LogLine::default() });
+                if here.len() > room {
+                    here.pop_front();
+                    all.complete = false;
+                }
+            }
+        })?;
+        all.bytes += end;
+        if file == 0 {
+            all.ends.insert(worker, end);
+        }
+        here.append(&mut found);
+        found = here;
+        if found.len() >= limit {
+            all.complete &= !numbered(&path, file + 1).exists();
+            break;
+        }
+    }
+    Ok(found.into())
+}
+
+/// Calls `each` with every whole line; how far it came.
+fn each_line(file: std::fs::File, mut each: impl FnMut(u64, String)) -> std::io::Result<u64> {
+    let mut reader = BufReader::with_capacity(256 << 10, file);
+    let (mut at, mut line) = (0u64, Vec::new());
+    loop {
+        line.clear();
+        // A line as long as memory is cut, its rest skipped.
+        let read = (&mut reader).take(LONGEST_LINE as u64).read_until(b'\n', &mut line)? as u64;
+        let mut length = read;
+        if read == LONGEST_LINE as u64 && line.last() != Some(&b'\n') {
+            length += skip_line(&mut reader)?;
+            line.extend_from_slice("…".as_bytes());
+        } else if line.pop().is_none_or(|end| end != b'\n') {
+            // Half a line: the rest is still being written.
+            return Ok(at);
+        }
+        each(at, String::from_utf8_lossy(&line).into_owned());
+        at += length;
+    }
+}
+
+fn skip_line(reader: &mut impl BufRead) -> std::io::Result<u64> {
+    let mut skipped = 0;
+    loop {
+        let buffer = reader.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(skipped);
+        }
+        let end = buffer.iter().position(|b| *b == b'\n');
+        let n = end.map_or(buffer.len(), |e| e + 1);
+        reader.consume(n);
+        skipped += n as u64;
+        if end.is_some() {
+            return Ok(skipped);
+        }
+    }
+}
+
+/// The name of a file that was put aside so many times.
+pub(super) fn numbered(path: &FilePath, file: u32) -> PathBuf {
+    if file == 0 {
+        return path.to_owned();
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{file}"));
+    name.into()
+}
+
+/// A log's files, oldest first.
+pub(super) fn files(path: &FilePath) -> Vec<PathBuf> {
+    (0..=FILES).rev().map(|n| numbered(path, n)).filter(|p| p.exists()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_lines_of_all_files_are_found_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        write("a.log.1", "[1 INFO x] one\n[2 WARN x] two\nmore of two\n");
+        write("a.log", &format!("[4 ERROR x] <script>\n[6 DEBUG x] {}\n[7 INFO x] seven", "ä".repeat(LONGEST_LINE)));
+        write("b.log", "[3 INFO x] three\n[5 WARN x] five\n");
+        let logs = [(0, dir.path().join("a.log")), (1, dir.path().join("b.log"))];
+        let texts = |ask: Ask| {
+            let found = find_all(&ask, &logs).unwrap();
+            (found.complete, found.lines.iter().map(|l| l.text.chars().take(12).collect::<String>()).collect::<Vec<_>>())
+        };
+        let (complete, all) = texts(Ask::default());
+        assert!(complete);
+        let order =
+            ["[1 INFO x] o", "[2 WARN x] t", "more of two", "[3 INFO x] t", "[4 ERROR x] ", "[5 WARN x] f", "[6 DEBUG x] "];
+        assert_eq!(all, order, "the line that is still being written is not there yet");
+        assert_eq!(texts(Ask { limit: 2, ..Ask::default() }), (false, order[5..].iter().map(|s| (*s).to_owned()).collect()));
+        let warned = texts(Ask { level: LineLevel::Warn, ..Ask::default() }).1;
+        assert_eq!(warned, ["[2 WARN x] t", "more of two", "[4 ERROR x] ", "[5 WARN x] f"]);
+        assert_eq!(texts(Ask { text: "SCRIPT".into(), ..Ask::default() }).1, ["[4 ERROR x] "]);
+        let found = find_all(&Ask::default(), &logs).unwrap();
+        assert_eq!(found.ends[&1], 33);
+        assert!(found.lines.iter().all(|l| l.text.len() <= LONGEST_LINE + 8));
+    }
+}

@@ -1,0 +1,164 @@
+//! The web page in a real browser: it is opened, numbers rise, every page is clicked through, actions act, nothing is markup.
+
+use squall_core::control::TopologyState;
+use squall_tests::browser::Browser;
+use squall_tests::{Cluster, Machine, wait_until};
+
+/// Text as an attacker would have it. The console bolt writes it into the log, the fail bolt's errors are nimbus's to show.
+const SCRIPT: &str = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>";
+
+const TOPOLOGY: &str = r#"
+name = "page"
+[config]
+workers = 2
+message_timeout = "5s"
+[spouts.numbers]
+type = "sequence"
+config = { rate = 200 }
+[spouts.evil]
+type = "const"
+config = { value = { text = "SCRIPT" }, limit = 3 }
+[bolts.same]
+type = "identity"
+parallelism = 2
+inputs = [{ from = "numbers", grouping = "shuffle" }]
+[bolts.flaky]
+type = "fail"
+inputs = [{ from = "same", grouping = "shuffle" }]
+config = { every = 100, limit = 5 }
+[bolts.print]
+type = "console"
+inputs = [{ from = "flaky", grouping = "global" }, { from = "evil", grouping = "global" }]
+"#;
+
+/// A number that the page shows in a tile.
+fn tile(label: &str) -> String {
+    format!("[...document.querySelectorAll('.tile')].find((t) => t.querySelector('.label').textContent === '{label}')")
+}
+
+fn start() -> (Cluster, Browser) {
+    let cluster = Cluster::start(&[Machine::new("one", 3), Machine::new("two", 3)]);
+    let toml = TOPOLOGY.replace("SCRIPT", &SCRIPT.replace('"', "\\\""));
+    cluster.submit(&toml);
+    cluster.running("page");
+    let link = cluster.squall(&["ui"]).ok().stdout.trim().to_owned();
+    let mut browser = Browser::start();
+    browser.resize(1280, 900, false);
+    browser.open(&link);
+    browser.wait("document.querySelector('.tiles')");
+    (cluster, browser)
+}
+
+#[test]
+fn numbers_rise_every_page_opens_and_nothing_is_markup() {
+    let (cluster, mut browser) = start();
+    // The first paint: nimbus's own share of it, not the browser's start.
+    let paint = browser.eval("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0");
+    eprintln!("first paint after {paint} ms");
+
+    browser.click("a", "page");
+    browser.wait(&format!("/[1-9]/.test({}.querySelector('.big').textContent)", tile("Emitted")));
+    browser.eval("window.before = document.querySelectorAll('.tile')[0].textContent");
+    browser.wait("document.querySelectorAll('.tile')[0].textContent !== window.before");
+    browser.wait("[...document.querySelectorAll('.flow')].some((f) => f.textContent.endsWith('/s'))");
+    browser.wait("document.querySelector('path.line.a').getAttribute('d').includes('L')");
+    assert_eq!(browser.eval("document.querySelectorAll('.node').length"), 5);
+    assert!(browser.text().contains("failed on purpose"), "errors are shown");
+    assert!(browser.text().contains("<script>"), "the topology's file is shown as it is");
+    browser.picture("topology");
+
+    // A component, by its box in the graph and by the keyboard's way: a link that has the focus.
+    browser.eval("[...document.querySelectorAll('.node')].find((n) => n.textContent.includes('same')).focus()");
+    browser.click(".node", "same");
+    browser.wait("document.querySelector('h1')?.textContent === 'same'");
+    browser.wait("document.querySelectorAll('[aria-label=Tasks] tbody tr').length === 2");
+    browser.wait("document.querySelector('rect.column')");
+    browser.fill("select[aria-label='Whose charts']", "3");
+    browser.wait("document.querySelector('path.line.a').getAttribute('d').includes('L')");
+    browser.picture("component");
+
+    // Logs: the line is there, as text.
+    browser.eval("location.hash = '#/t/page/logs'");
+    browser.wait("document.querySelectorAll('.row').length > 3");
+    browser.fill("input[type=search]", "<SCRIPT>");
+    browser.click("button", "Search all files");
+    browser.wait("document.querySelectorAll('.row').length === 3");
+    assert!(browser.text().contains(SCRIPT), "{}", browser.text());
+    browser.picture("logs");
+    browser.fill("select[aria-label='Least level']", "error");
+    browser.wait("document.querySelectorAll('.row').length === 0");
+
+    browser.eval("location.hash = '#/models'");
+    browser.wait("document.querySelector('h1')?.textContent === 'Models'");
+    browser.eval("location.hash = '#/'");
+    browser.wait(&format!("{}?.querySelector('.big').textContent === '2/6'", tile("Slots")));
+    browser.click("#theme", "");
+    browser.picture("cluster-dark");
+    browser.resize(390, 844, true);
+    browser.wait("document.documentElement.scrollWidth <= 390");
+    browser.picture("cluster-phone");
+    assert_eq!(browser.eval("window.hacked ?? null"), serde_json::Value::Null, "a tuple became a script");
+    assert_eq!(browser.troubles(), [] as [String; 0]);
+    drop(cluster);
+}
+
+#[test]
+fn actions_act_after_they_were_confirmed() {
+    let (cluster, mut browser) = start();
+    browser.eval("location.hash = '#/t/page'");
+    browser.click(".actions button", "Deactivate");
+    browser.click("dialog button", "Cancel");
+    browser.wait("!document.querySelector('dialog')");
+    assert_eq!(cluster.topology("page").unwrap().state, TopologyState::Active, "nothing happens without the confirmation");
+    browser.click(".actions button", "Deactivate");
+    browser.click("dialog button[type=submit]", "Deactivate");
+    browser.wait("document.querySelector('#state').textContent === 'INACTIVE'");
+    browser.click(".actions button", "Activate");
+    browser.wait("document.querySelector('#state').textContent === 'ACTIVE'");
+
+    browser.click(".actions button", "Rebalance");
+    browser.fill("[name='c:same']", "0");
+    browser.eval("document.querySelector('dialog form').noValidate = true");
+    browser.click("dialog button[type=submit]", "Rebalance");
+    browser.wait("document.querySelector('dialog .wrong').textContent.includes('at least 1')");
+    browser.forget_troubles();
+    browser.fill("[name='c:same']", "4");
+    browser.fill("[name=workers]", "3");
+    browser.fill("[name=wait]", "1");
+    browser.picture("rebalance");
+    browser.click("dialog button[type=submit]", "Rebalance");
+    browser.wait("!document.querySelector('dialog')");
+    browser.wait("document.querySelectorAll('[aria-label=Workers] tbody tr').length === 3");
+    let status = cluster.running("page");
+    assert_eq!(status.components.iter().find(|c| c.id == "same").map(|c| c.tasks), Some(4));
+    browser.wait("[...document.querySelectorAll('.node')].some((n) => n.textContent.includes('identity × 4'))");
+
+    browser.click(".actions button", "Kill");
+    browser.fill("dialog [name=wait]", "0");
+    browser.click("dialog button[type=submit]", "Kill page");
+    browser.wait("document.querySelector('h1')?.textContent === 'page is gone'");
+    wait_until("it is gone", || cluster.topology("page").is_none());
+    assert_eq!(browser.troubles(), [] as [String; 0]);
+}
+
+#[test]
+fn the_token_is_asked_once_and_a_lost_connection_is_told() {
+    let mut cluster = Cluster::start(&[Machine::new("one", 1)]);
+    let mut browser = Browser::start();
+    let url = cluster.url().to_owned();
+    browser.open(&url);
+    browser.fill("#token", "wrong");
+    browser.click("button[type=submit]", "Enter");
+    browser.wait("document.querySelector('.wrong').textContent.includes('not the token')");
+    browser.fill("#token", &cluster.token());
+    browser.click("button[type=submit]", "Enter");
+    browser.wait("document.querySelector('h1')?.textContent === 'Cluster'");
+    assert_eq!(browser.eval("document.cookie"), "", "scripts cannot read the session");
+    browser.open(&url);
+    browser.wait("document.querySelector('#live')?.textContent === 'live'");
+    cluster.nimbus().kill();
+    browser.wait("document.querySelector('#lost')?.hidden === false");
+    cluster.start_nimbus();
+    browser.wait("document.querySelector('#lost').hidden");
+    browser.wait("document.querySelector('#live').textContent === 'live'");
+}
