@@ -62,10 +62,23 @@ impl Lineage {
     /// ```
     #[inline]
     pub fn push_one(&mut self, rows: usize, edge: Edge) {
-        if self.ends.is_empty() && self.edges.len() == rows {
-            self.edges.push(edge);
-        } else {
-            self.push(rows, &[edge]);
+        // The edge is passed to nothing but the vector, so that it need not be in memory before it is where it stays.
+        let regular = self.ends.is_empty() && self.edges.len() == rows;
+        if !regular {
+            self.differ(rows);
+        }
+        self.edges.push(edge);
+        if !regular {
+            self.ends.push(self.edges.len() as u32);
+        }
+    }
+
+    /// From here on rows differ: writes down the ends that went without saying.
+    #[cold]
+    fn differ(&mut self, rows: usize) {
+        if self.ends.is_empty() {
+            let step = u32::from(!self.edges.is_empty());
+            self.ends.extend((1..=rows as u32).map(|row| row * step));
         }
     }
 
@@ -85,10 +98,8 @@ impl Lineage {
                 1 => self.edges.len() == rows,
                 _ => false,
             };
-        if !regular && self.ends.is_empty() {
-            // From here on rows differ: write down the ends that went without saying.
-            let step = u32::from(!self.edges.is_empty());
-            self.ends.extend((1..=rows as u32).map(|row| row * step));
+        if !regular {
+            self.differ(rows);
         }
         self.edges.extend_from_slice(edges);
         if !regular {

@@ -1,9 +1,9 @@
 //! What can be emitted: Rust tuples, arrays and slices of values.
 
-use crate::{Value, ValueRef};
+use crate::{Tuple, Value, ValueRef};
 
 /// A row of values to emit. Implemented for Rust tuples of anything that is a value, for arrays and slices of
-/// [`ValueRef`], and for vectors of [`Value`].
+/// [`ValueRef`], for vectors of [`Value`], and for a [`Tuple`] that is passed on.
 ///
 /// ```
 /// use squall_core::{Row, ValueRef};
@@ -104,6 +104,22 @@ impl Row for Vec<ValueRef<'_>> {
     #[inline]
     fn with<R>(&self, f: impl FnOnce(&[ValueRef<'_>]) -> R) -> R {
         f(self)
+    }
+}
+/// Rows of so many values take no memory from the heap on their way.
+const FEW: usize = 8;
+
+impl Row for &Tuple<'_> {
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&[ValueRef<'_>]) -> R) -> R {
+        let mut few = [ValueRef::Nil; FEW];
+        let mut width = 0;
+        for value in self.values() {
+            let Some(place) = few.get_mut(width) else { return f(&self.values().collect::<Vec<_>>()) };
+            *place = value;
+            width += 1;
+        }
+        f(&few[..width])
     }
 }
 impl Row for Vec<Value> {

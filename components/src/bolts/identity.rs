@@ -1,7 +1,7 @@
 //! `identity`: passes everything on.
 
 use serde::Deserialize;
-use squall_core::{Bolt, BoltConfig, Check, Context, Output, Result, StreamDecl, Tuple, ValueRef};
+use squall_core::{Bolt, BoltConfig, Check, Context, Output, Result, StreamDecl, Tuple};
 
 use crate::support::schemas;
 
@@ -23,7 +23,7 @@ impl BoltConfig for Config {
 
 /// Emits the tuple as it is.
 pub(super) fn pass(tuple: &Tuple<'_>, out: &mut Output<'_>) -> Result<()> {
-    out.emit(tuple.values().collect::<Vec<ValueRef<'_>>>())
+    out.emit(tuple)
 }
 
 #[cfg(test)]

@@ -75,16 +75,17 @@ impl Emission {
         self.streams.iter().position(|s| s.name == name).map(|i| StreamId(i as u32))
     }
 
-    /// Routes a row.
-    #[inline]
-    pub(crate) fn emit(
+    /// Routes a row, and gives back the trees with its edges. They come and go by value: whoever calls this has them in
+    /// registers.
+    #[inline(always)]
+    pub(crate) fn emit<T: Trees>(
         &mut self,
         stream: StreamId,
         direct_to: Option<u32>,
-        trees: &mut impl Trees,
+        mut trees: T,
         row: &[ValueRef<'_>],
         reached: Option<&mut Vec<u32>>,
-    ) -> Result<()> {
+    ) -> Result<T> {
         let at = stream.0 as usize;
         let routers = match self.streams.get(at) {
             Some(out) if !out.direct && direct_to.is_none() && reached.is_none() => out.routers.len(),
@@ -95,25 +96,25 @@ impl Emission {
         }
         for r in 0..routers {
             if let Some(bundle) = self.streams[at].routers[r].route(row, &mut self.scratch) {
-                self.append(bundle, trees, row)?;
+                self.append(bundle, &mut trees, row)?;
             }
         }
         self.streams[at].emitted += 1;
         self.emitted += 1;
-        Ok(())
+        Ok(trees)
     }
 
     /// The same where a task is named, the receivers are asked for, nobody listens or something is wrong; apart, so that
     /// the usual emit stays short.
     #[inline(never)]
-    fn emit_with_care(
+    fn emit_with_care<T: Trees>(
         &mut self,
         at: usize,
         direct_to: Option<u32>,
-        trees: &mut impl Trees,
+        mut trees: T,
         row: &[ValueRef<'_>],
         mut reached: Option<&mut Vec<u32>>,
-    ) -> Result<()> {
+    ) -> Result<T> {
         let Some(out) = self.streams.get(at) else {
             return Err(Error::user("the component declares no output stream to emit on"));
         };
@@ -135,7 +136,7 @@ impl Emission {
             };
             let Some(bundle) = bundle else { continue };
             delivered = true;
-            self.append(bundle, trees, row)?;
+            self.append(bundle, &mut trees, row)?;
             if let Some(reached) = reached.as_deref_mut() {
                 reached.extend_from_slice(&self.bundles[bundle].tasks);
             }
@@ -145,7 +146,7 @@ impl Emission {
         }
         self.streams[at].emitted += 1;
         self.emitted += 1;
-        Ok(())
+        Ok(trees)
     }
 
     #[inline(always)]

@@ -476,7 +476,7 @@ impl Sink for BoltSink<'_> {
         row: &[ValueRef<'_>],
         targets: Option<&mut Vec<u32>>,
     ) -> Result<()> {
-        self.out.emit(stream, task, &mut Anchored(anchors), row, targets)
+        self.out.emit(stream, task, Anchored(anchors), row, targets).map(drop)
     }
 
     #[inline]
@@ -539,10 +539,10 @@ impl SpoutSink for OutSink<'_> {
         targets: Option<&mut Vec<u32>>,
     ) -> Result<()> {
         self.room = self.room.saturating_sub(1);
-        let Some(id) = id else { return self.out.emit(stream, task, &mut Untracked, row, targets) };
+        let Some(id) = id else { return self.out.emit(stream, task, Untracked, row, targets).map(drop) };
         if !self.shared.acking {
             // Without tracking a tuple counts as done once it is emitted, as in Storm.
-            self.out.emit(stream, task, &mut Untracked, row, targets)?;
+            self.out.emit(stream, task, Untracked, row, targets)?;
             self.outcomes.push(Outcome::Done { id, took_ns: 0 });
             return Ok(());
         }
@@ -550,17 +550,18 @@ impl SpoutSink for OutSink<'_> {
             letters.emitted(id, stream, row);
         }
         let root = self.ledger.open();
-        let mut tree = NewTree { root, xor: 0, workers: 0 };
-        let emitted = self.out.emit(stream, task, &mut tree, row, targets);
-        match emitted {
-            Ok(()) => {
+        match self.out.emit(stream, task, NewTree { root, xor: 0, workers: 0 }, row, targets) {
+            Ok(tree) => {
                 if let Some(outcome) = self.ledger.plant(root, id, tree.xor, tree.workers, self.now_ns) {
                     self.outcomes.push(outcome);
                 }
+                Ok(())
             }
-            Err(_) => self.ledger.abandon(root),
+            Err(error) => {
+                self.ledger.abandon(root);
+                Err(error)
+            }
         }
-        emitted
     }
 
     fn room(&self) -> usize {
