@@ -1,6 +1,6 @@
-//! A clock that all processes of the machine share, and the date.
+//! A clock that all processes of the machine share, one of a thread alone, and the date.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -8,6 +8,12 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) fn monotonic_ns() -> i64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec * 1_000_000_000 + now.tv_nsec
+}
+
+/// Processor time of this thread, which stands still while others have the processor.
+pub(crate) fn of_thread() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
 /// Today, as `2026-11-21`, in UTC.

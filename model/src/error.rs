@@ -28,7 +28,10 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The file is of no known model format.
-    #[error("not a model file squall can import: {what}; give a scikit-learn pickle or joblib file")]
+    #[error(
+        "not a model file squall can import: {what}; give a pickle or joblib file of scikit-learn, \
+         a model saved by XGBoost (.json, .ubj) or LightGBM (.txt), or an ONNX file"
+    )]
     Format {
         /// What its first bytes look like.
         what: String,
@@ -147,6 +150,12 @@ pub enum Error {
         /// What it offers.
         has: String,
     },
+    /// A library that the model needs is not there.
+    #[error("{what}")]
+    Unavailable {
+        /// What is missing, and how to get it.
+        what: String,
+    },
     /// Something that cannot be.
     #[error("bug in squall-model: {0}; please report it")]
     Internal(String),
@@ -156,7 +165,7 @@ impl Error {
     /// Whose fault it is, and so whether trying again can help.
     pub fn domain(&self) -> Domain {
         match self {
-            Error::Io { .. } => Domain::External,
+            Error::Io { .. } | Error::Unavailable { .. } => Domain::External,
             Error::Internal(_) => Domain::Internal,
             _ => Domain::User,
         }

@@ -18,13 +18,14 @@ mod pickle;
 mod types;
 
 pub use error::{Domain, Error};
+pub use estimators::supported;
 pub use import::{Imported, import};
 pub use model::Model;
 pub use types::{Classes, Kind, Label, Rows, Texts};
 
 /// Version of what [`import`] writes. An artefact is named by (source checksum, this number), so it
 /// grows by one whenever the same source would give a different artefact.
-pub const CONVERTER_VERSION: u32 = 1;
+pub const CONVERTER_VERSION: u32 = 2;
 
 #[cfg(target_endian = "big")]
 compile_error!("artefacts are little endian and viewed in place");

@@ -1,13 +1,20 @@
 //! Every fixture of `fixtures/make.py` against what scikit-learn itself answered.
 
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 use serde_json::Value;
-use squall_model::{Classes, Kind, Label, Model, Rows, Texts, import};
+use squall_model::{Classes, Kind, Label, Model, Rows, Texts, import, supported};
 
 /// Probabilities, scores and features may differ this much (relative above 1, absolute below).
 const TOLERANCE: f64 = 1e-9;
+
+thread_local! {
+    /// The largest deviation since it was set to 0, relative above 1 and absolute below.
+    static WORST: Cell<f64> = const { Cell::new(0.0) };
+}
 
 struct Case {
     name: String,
@@ -59,6 +66,9 @@ fn compare(what: &str, ours: &Array2<f64>, json: &Value, case: &Value) -> Result
         return Err(format!("{what}: shape {:?} instead of {:?}", ours.dim(), theirs.dim()));
     }
     for ((at, a), b) in ours.indexed_iter().zip(&theirs) {
+        if a != b && !a.is_nan() {
+            WORST.set(WORST.get().max((a - b).abs() / b.abs().max(1.0)));
+        }
         let close = (a - b).abs() <= tolerance * b.abs().max(1.0) || (a.is_nan() && b.is_nan()) || a == b;
         if !close {
             return Err(format!("{what}: {a} instead of {b} at {at:?}"));
@@ -201,7 +211,9 @@ fn every_fixture_scores_as_scikit_learn_does() {
     let folder = tempfile::tempdir().unwrap();
     let mut failures = Vec::new();
     let mut files = 0;
+    let mut grid = Grid::new();
     for case in cases() {
+        WORST.set(0.0);
         for file in case.json["files"].as_array().unwrap() {
             let file = file.as_str().unwrap();
             files += 1;
@@ -214,10 +226,91 @@ fn every_fixture_scores_as_scikit_learn_does() {
                 failures.push(format!("{file}: {e}"));
             }
         }
+        note(&mut grid, &case, WORST.get());
     }
     let (failed, list) = (failures.len(), failures.join("\n"));
     assert!(failures.is_empty(), "{failed} of {files} files differ:\n{list}");
     println!("{files} files agree");
+    the_table_is_current(&grid);
+}
+
+/// What was tested of an estimator.
+#[derive(Default)]
+struct Tested {
+    cases: usize,
+    versions: BTreeSet<(u32, u32, u32)>,
+    worst: f64,
+}
+
+type Grid = BTreeMap<String, Tested>;
+
+fn note(grid: &mut Grid, case: &Case, worst: f64) {
+    let version = case.name.rsplit_once("-sklearn-").map_or("1.9.1", |(_, version)| version);
+    let numbers: Vec<u32> = version.split('.').map(|n| n.parse().unwrap()).collect();
+    let class = match case.json["class"].as_str().unwrap() {
+        // Stand-ins of make.py for what could not be asked as it is.
+        "Dense" => "SVC",
+        "Values" => "MultiOutputClassifier",
+        "Categories" => "XGBClassifier",
+        class => class,
+    };
+    let tested = grid.entry(class.to_owned()).or_default();
+    tested.cases += 1;
+    tested.versions.insert((numbers[0], numbers[1], numbers[2]));
+    tested.worst = tested.worst.max(worst);
+}
+
+/// The power of ten that a deviation does not exceed; what is below the last digit of a float counts as that.
+fn decade(worst: f64) -> i32 {
+    if worst == 0.0 { -15 } else { (worst.log10().ceil() as i32).max(-15) }
+}
+
+const TABLE: &str = "| estimator | since | cases | largest deviation |\n|---|---|---|---|\n";
+
+fn rows(grid: &Grid) -> Vec<(String, String, i32)> {
+    let mut names: BTreeSet<&str> = supported().into_iter().collect();
+    names.extend(grid.keys().map(String::as_str));
+    let row = |name: &str| match grid.get(name) {
+        None => (name.to_owned(), "| as its kin | | |".to_owned(), i32::MIN),
+        Some(tested) => {
+            let since = match (name.starts_with("XGB"), name.starts_with("LGBM"), tested.versions.first()) {
+                (true, ..) => "XGBoost 3.2.0".to_owned(),
+                (_, true, _) => "LightGBM 4.7.0".to_owned(),
+                (.., Some((a, b, c))) => format!("{a}.{b}.{c}"),
+                (.., None) => String::new(),
+            };
+            (name.to_owned(), format!("| {since} | {} |", tested.cases), decade(tested.worst))
+        }
+    };
+    names.into_iter().map(row).collect()
+}
+
+/// The table in `docs/models.md` has every estimator with what was just found. Deviations differ in their last digits from
+/// processor to processor: what the table says is a bound. SQUALL_BLESS=1 writes it anew.
+fn the_table_is_current(grid: &Grid) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/models.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (head, old) = text.split_once("## Estimators\n").expect("a section of estimators");
+    let (preface, old) = old.split_once(TABLE).unwrap_or((old, ""));
+    let rows = rows(grid);
+    if std::env::var_os("SQUALL_BLESS").is_some() {
+        let lines = rows.iter().map(|(name, rest, decade)| match *decade {
+            i32::MIN => format!("| `{name}` {rest}\n"),
+            decade => format!("| `{name}` {rest} 1e{decade} |\n"),
+        });
+        let table: String = lines.collect();
+        std::fs::write(&path, format!("{head}## Estimators\n{preface}{TABLE}{table}")).unwrap();
+        return;
+    }
+    let remedy = "docs/models.md is not current: SQUALL_BLESS=1 cargo test -p squall-model --test sklearn";
+    let lines: Vec<&str> = old.lines().collect();
+    assert_eq!(lines.len(), rows.len(), "{remedy}");
+    for (line, (name, rest, decade)) in lines.iter().zip(&rows) {
+        let told = line.strip_prefix(&format!("| `{name}` {rest}"));
+        let told = told.unwrap_or_else(|| panic!("{remedy}: `{line}` for {name} {rest}"));
+        let bound = told.trim_matches([' ', '|']).strip_prefix("1e").map(|d| d.parse::<i32>().unwrap());
+        assert!(bound.is_none_or(|bound| *decade <= bound), "{name} deviates by 1e{decade}; {remedy}");
+    }
 }
 
 #[test]

@@ -34,6 +34,7 @@ const GONE: Duration = Duration::from_secs(20);
 ///   squall bench const-null --workers 2 --acking on
 ///   squall bench --seconds 10 --rounds 10 --json > after.json
 ///   squall bench compare before.json after.json
+///   squall bench model digits.pkl
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub(crate) struct Args {
@@ -68,6 +69,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Other {
     Compare(Compare),
+    Model(super::bench_model::Args),
     /// Shows a report as the section for docs/benchmarks.md.
     Show {
         /// What `squall bench --json` wrote; several are put under each other.
@@ -100,6 +102,7 @@ struct Compare {
 pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     match &args.other {
         Some(Other::Compare(compare)) => return run_compare(compare, show),
+        Some(Other::Model(model)) => return super::bench_model::run(model, show),
         Some(Other::Show { files }) => {
             return files.iter().try_for_each(|file| show.line(&table::markdown(&Report::read(file)?)));
         }

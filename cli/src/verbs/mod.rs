@@ -2,6 +2,7 @@
 
 pub(crate) mod activate;
 pub(crate) mod bench;
+mod bench_model;
 pub(crate) mod cluster;
 pub(crate) mod completion;
 pub(crate) mod components;

@@ -19,7 +19,7 @@ pub(crate) use store::{Store, View};
 pub(crate) use write::{publish, write};
 
 /// Version of the description in `squall.model`; others are refused at opening.
-pub(crate) const FORMAT: &str = "1";
+pub(crate) const FORMAT: &str = "2";
 
 /// Where tensors begin: a cache line, and wide enough for any vector instruction.
 pub(crate) const ALIGNMENT: usize = 64;

@@ -1,5 +1,6 @@
 //! The few kernels that estimators share, over batches of rows.
 
+use super::vector::{exp_all, expit_all, wide};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
@@ -9,13 +10,18 @@ const FEW_ROWS: usize = 4;
 /// Lanes summed apart, so that the compiler may use vector instructions.
 const LANES: usize = 8;
 
+/// Rows of so many columns may be nearly all zero (counts of words), and are looked at first.
+const MANY_COLUMNS: usize = 1024;
+
 /// Sum of products.
+#[inline(always)]
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     fold(a, b, |x, y| x * y)
 }
 
 /// Squared Euclidean distance, from the differences themselves: exact for near points, where
 /// `|a|² + |b|² - 2ab` cancels.
+#[inline(always)]
 pub(crate) fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
     fold(a, b, |x, y| (x - y) * (x - y))
 }
@@ -51,18 +57,28 @@ pub(crate) fn affine(x: ArrayView2<'_, f64>, weights: ArrayView2<'_, f64>, offse
 /// `x · weightsᵀ`, row-major.
 pub(crate) fn product(x: ArrayView2<'_, f64>, weights: ArrayView2<'_, f64>) -> Array2<f64> {
     let mut out = Array2::zeros((x.nrows(), weights.nrows()));
-    if x.nrows() >= FEW_ROWS {
+    let sparse = x.ncols() >= MANY_COLUMNS && x.iter().filter(|v| **v != 0.0).count() < x.len() / 8;
+    if x.nrows() >= FEW_ROWS && !sparse {
         general_mat_mul(1.0, &x, &weights.t(), 0.0, &mut out);
         return out;
     }
-    let x = x.as_standard_layout();
-    for (row, mut sums) in x.outer_iter().zip(out.outer_iter_mut()) {
-        let Some(row) = row.to_slice() else { continue };
-        for (w, sum) in weights.outer_iter().zip(sums.iter_mut()) {
-            *sum = match w.to_slice() {
-                Some(w) => dot(row, w),
-                None => w.iter().zip(row).map(|(a, b)| a * b).sum(),
-            };
+    let (x, weights) = (x.as_standard_layout(), weights.as_standard_layout());
+    let (features, outputs) = (weights.ncols(), weights.nrows());
+    let (Some(x), Some(weights), Some(sums)) = (x.as_slice(), weights.as_slice(), out.as_slice_mut()) else {
+        return out;
+    };
+    if features == 0 || outputs == 0 {
+        return out;
+    }
+    let mut places = Vec::new();
+    for (row, sums) in x.chunks_exact(features).zip(sums.chunks_exact_mut(outputs)) {
+        let weights = weights.chunks_exact(features).zip(sums);
+        if sparse {
+            places.clear();
+            places.extend(row.iter().enumerate().filter(|(_, v)| **v != 0.0).map(|(i, _)| i));
+            weights.for_each(|(w, sum)| *sum = places.iter().map(|i| row[*i] * w[*i]).sum());
+        } else {
+            wide(|| weights.for_each(|(w, sum)| *sum = dot(row, w)));
         }
     }
     out
@@ -77,9 +93,20 @@ pub(crate) fn expit(v: f64) -> f64 {
 pub(crate) fn softmax_rows(scores: &mut Array2<f64>) {
     for mut row in scores.outer_iter_mut() {
         let top = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        row.mapv_inplace(|v| (v - top).exp());
-        let sum = row.sum();
-        row /= sum;
+        row.iter_mut().for_each(|v| *v -= top);
+    }
+    each(scores, exp_all);
+    for mut row in scores.outer_iter_mut() {
+        let sum: f64 = row.iter().sum();
+        row.iter_mut().for_each(|v| *v /= sum);
+    }
+}
+
+/// Does `work` to all values at once, or to each where they do not lie together.
+pub(crate) fn each(values: &mut Array2<f64>, work: fn(&mut [f64])) {
+    match values.as_slice_memory_order_mut() {
+        Some(values) => work(values),
+        None => values.iter_mut().for_each(|v| work(std::slice::from_mut(v))),
     }
 }
 
@@ -104,8 +131,9 @@ pub(crate) fn decide(scores: &Array2<f64>, out: &mut Vec<u32>) {
 }
 
 /// Probabilities from one logistic score per class, or from the one score of two classes.
-pub(crate) fn one_versus_rest(scores: Array2<f64>) -> Array2<f64> {
-    one_versus_rest_by(scores, expit)
+pub(crate) fn one_versus_rest(mut scores: Array2<f64>) -> Array2<f64> {
+    each(&mut scores, expit_all);
+    one_versus_rest_by(scores, |v| v)
 }
 
 /// The same with another function from score to probability.

@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
+use super::vector::{exp_all, expit_all, tanh_all};
 use super::{Estimator, Family, Methods, Outline, math};
 use crate::artefact::{Builder, Node, Store, View};
 use crate::import::Obj;
@@ -111,10 +112,10 @@ impl Mlp {
             let mut next = math::affine(input, layer.weights.matrix()?, layer.bias.vector());
             match layer.activation {
                 Activation::Identity => {}
-                Activation::Logistic => next.mapv_inplace(math::expit),
-                Activation::Tanh => next.mapv_inplace(f64::tanh),
+                Activation::Logistic => math::each(&mut next, expit_all),
+                Activation::Tanh => math::each(&mut next, tanh_all),
                 Activation::Relu => next.mapv_inplace(|v| v.max(0.0)),
-                Activation::Exp => next.mapv_inplace(f64::exp),
+                Activation::Exp => math::each(&mut next, exp_all),
                 Activation::Softmax => math::softmax_rows(&mut next),
             }
             values = Some(next);

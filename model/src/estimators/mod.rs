@@ -13,6 +13,7 @@ mod meta;
 mod mixture;
 mod mlp;
 mod neighbors;
+pub(crate) mod onnx;
 mod pca;
 mod preprocess;
 mod regress;
@@ -20,6 +21,7 @@ mod scorer;
 mod svm;
 pub(crate) mod text;
 pub(crate) mod trees;
+mod vector;
 
 use ndarray::{Array2, ArrayView2};
 
@@ -70,6 +72,7 @@ const FAMILIES: &[Family] = &[
     mlp::REGRESSOR,
     neighbors::CLASSIFIER,
     neighbors::REGRESSOR,
+    onnx::ONNX,
     pca::FAMILY,
     preprocess::BINARIZER,
     preprocess::BINS,
@@ -180,7 +183,7 @@ pub(crate) fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Er
     let Some(family) = family else {
         return Err(Error::unsupported(
             object.class(),
-            format!("it is not among the estimators that can be scored: {}", supported()),
+            format!("it is not among the estimators that can be scored: {}", supported().join(", ")),
         ));
     };
     builder.deeper(|builder| {
@@ -214,8 +217,9 @@ fn n_features(object: &Obj<'_>) -> Result<usize, Error> {
     object.size("n_features_in_")
 }
 
-fn supported() -> String {
+/// The scikit-learn classes that can be imported, in alphabetical order.
+pub fn supported() -> Vec<&'static str> {
     let mut names: Vec<&str> = FAMILIES.iter().flat_map(|f| f.classes).copied().collect();
     names.sort_unstable();
-    names.join(", ")
+    names
 }

@@ -55,6 +55,7 @@ pub fn import(source: &Path, out: &Path, progress: &mut dyn FnMut(u64, u64)) -> 
         source::Format::XgboostJson => boosters::xgboost_json(&bytes, &mut builder).map(Some),
         source::Format::XgboostUbj => boosters::xgboost_ubj(&bytes, &mut builder).map(Some),
         source::Format::Lightgbm => boosters::lightgbm(&bytes, &mut builder).map(Some),
+        source::Format::Onnx => estimators::onnx::import(&bytes, &mut builder).map(Some),
         source::Format::Safetensors => Ok(None),
     }?;
     let content = match node {

@@ -28,6 +28,7 @@ pub(crate) enum Format {
     XgboostJson,
     XgboostUbj,
     Lightgbm,
+    Onnx,
 }
 
 /// The whole file as it is.
@@ -101,7 +102,8 @@ pub(crate) fn detect(bytes: &[u8]) -> Result<Format, Error> {
         [b'P', b'K', 3, 4, ..] => is("it is a zip archive (a PyTorch or Keras file, perhaps)"),
         [0x89, b'H', b'D', b'F', ..] => is("it is an HDF5 file"),
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => is("it is a bare numpy array"),
-        [0x08, 1..=20, ..] => is("it looks like an ONNX model"),
+        // The version of the format, a small number, comes first.
+        [0x08, 1..=100, ..] => Ok(Format::Onnx),
         _ if starts_like_pickle(bytes) => Ok(Format::Pickle),
         _ => is(&format!("it begins with {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(16)]))),
     }

@@ -8,10 +8,11 @@ use crate::exit::Outcome;
 use crate::models;
 use crate::show::{Show, size};
 
-/// Imports a trained model (.pkl, .joblib) as a .safetensors file that workers map and share.
+/// Imports a trained model as a .safetensors file that workers map and share.
 ///
-/// No Python is needed and no code of the file is run: a pickle is read as data, and one that names anything
-/// but known classes is refused.
+/// It takes pickles and joblib files of scikit-learn, models saved by XGBoost and LightGBM, and ONNX files. No Python is
+/// needed and no code of the file is run: a pickle is read as data, and one that names anything but known classes is
+/// refused. ONNX files need the library of ONNX Runtime, also where they score.
 ///
 /// Examples:
 ///   squall model import digits.pkl -o digits.safetensors

@@ -1,11 +1,14 @@
 //! `squall model`: model files, without a cluster; and the versions of models in running topologies.
 
 mod deploy;
+mod export;
 mod history;
 mod import;
 mod inspect;
 mod predict;
 mod rows;
+
+pub(super) use rows::RowReader;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +20,7 @@ use crate::exit::{Failure, Outcome};
 use crate::models;
 use crate::show::Show;
 
-/// Imports, describes and tries model files; deploys versions of models to running topologies.
+/// Imports, describes, tries and exports model files; deploys versions of models to running topologies.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -26,6 +29,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Export(export::Args),
     Import(import::Args),
     Inspect(inspect::Args),
     Predict(predict::Args),
@@ -37,6 +41,7 @@ enum Command {
 
 pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     match &args.command {
+        Command::Export(args) => export::run(args, show),
         Command::Import(args) => import::run(args, show),
         Command::Inspect(args) => inspect::run(args, show),
         Command::Predict(args) => predict::run(args, show),
@@ -77,7 +82,7 @@ fn find(client: &Client, model: &str, topology: Option<&str>) -> Outcome<String>
 }
 
 /// Opens an artefact, or imports a model file into the cache and opens that.
-fn open(path: &Path, show: &Show) -> Outcome<Arc<Model>> {
+pub(super) fn open(path: &Path, show: &Show) -> Outcome<Arc<Model>> {
     let artefact = models::artefact(path, show)?;
     for warning in &artefact.warnings {
         show.note(&format!("warning: {warning}"));

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use crate::exit::{Failure, Outcome};
 
 /// Reads rows of one width, in batches.
-pub(super) struct RowReader<R> {
+pub(in crate::verbs) struct RowReader<R> {
     input: R,
     name: String,
     /// The line read last, from 1.
@@ -15,12 +15,12 @@ pub(super) struct RowReader<R> {
 
 impl<R: BufRead> RowReader<R> {
     /// Reads from `input`, which error messages call `name`.
-    pub(super) fn new(input: R, name: String) -> Self {
+    pub(in crate::verbs) fn new(input: R, name: String) -> Self {
         RowReader { input, name, line: 0, width: None }
     }
 
     /// Fills `values` with up to `rows` rows, one after the other, and tells their width; `None` at the end.
-    pub(super) fn batch(&mut self, rows: usize, values: &mut Vec<f64>) -> Outcome<Option<usize>> {
+    pub(in crate::verbs) fn batch(&mut self, rows: usize, values: &mut Vec<f64>) -> Outcome<Option<usize>> {
         values.clear();
         let mut text = String::new();
         let mut taken = 0;

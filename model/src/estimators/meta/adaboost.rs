@@ -27,7 +27,7 @@ fn import(op: &str, object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Err
     super::import_list(object, "estimators_", builder, &mut node)?;
     // Until 1.5 `algorithm` chose; SAMME.R was the default.
     if object.word("algorithm", "SAMME") == "SAMME.R" {
-        return Err(Error::unsupported(object.class(), "algorithm=\"SAMME.R\" is gone from scikit-learn; train with SAMME"));
+        node.set("by_proba", true);
     }
     let weights: Vec<f64> = object.vector("estimator_weights_")?.into_iter().take(node.children.len()).collect();
     builder.vec(&mut node, "weights", weights)?;
@@ -40,6 +40,8 @@ fn import(op: &str, object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Err
 struct Classifier {
     members: Vec<(Scorer, Vec<usize>)>,
     weights: View<f64>,
+    /// Members speak by the logarithms of their probabilities (SAMME.R), and not by votes.
+    by_proba: bool,
     classes: Classes,
     n_features: Option<usize>,
 }
@@ -52,12 +54,17 @@ fn load_classifier(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Err
     let scorers = super::children(node, store)?;
     let n_features = super::common_features(node, &scorers)?;
     let weights = store.f64(node, "weights")?.expect(node, "weights", &[scorers.len()])?;
+    let by_proba = node.flag("by_proba");
     let mut members = Vec::new();
     for scorer in scorers {
         let positions = super::positions(node, &scorer, &classes, false)?;
+        let whole = scorer.outline().methods.proba && positions.iter().copied().eq(0..classes.len());
+        if by_proba && !whole {
+            return Err(node.broken("a member has not the probabilities of all classes"));
+        }
         members.push((scorer, positions));
     }
-    Ok(Box::new(Classifier { members, weights, classes, n_features }))
+    Ok(Box::new(Classifier { members, weights, by_proba, classes, n_features }))
 }
 
 impl Estimator for Classifier {
@@ -85,6 +92,14 @@ impl Estimator for Classifier {
         let mut scores = Array2::<f64>::zeros((x.nrows(), n));
         let mut votes = Vec::new();
         for ((member, positions), weight) in self.members.iter().zip(self.weights.slice()) {
+            if self.by_proba {
+                let logs = member.proba(x)?.mapv_into(|p| p.max(f64::EPSILON).ln());
+                for (mut row, logs) in scores.outer_iter_mut().zip(logs.outer_iter()) {
+                    let mean = logs.sum() / n as f64;
+                    row.iter_mut().zip(logs).for_each(|(s, log)| *s += (n - 1) as f64 * (log - mean));
+                }
+                continue;
+            }
             votes.clear();
             member.indices(x, &mut votes)?;
             let against = -weight / (n - 1) as f64;

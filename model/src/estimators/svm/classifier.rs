@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
+use super::super::vector::wide;
 use super::super::{Estimator, Family, Methods, Outline, math};
 use super::coupling::{self, Coupling};
 use super::kernel::Kernel;
@@ -117,13 +118,13 @@ impl Svc {
                 let line = against * vectors;
                 math::dot(&coefficients[line + start..line + end], &values[start..end])
             };
-            let mut pair = 0;
-            for i in 0..n {
-                for j in i + 1..n {
-                    out[[row, pair]] = part(i, j - 1) + part(j, i) + intercept[pair];
-                    pair += 1;
+            let mut out = out.row_mut(row);
+            wide(|| {
+                let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
+                for (((i, j), out), intercept) in pairs.zip(out.iter_mut()).zip(intercept) {
+                    *out = part(i, j - 1) + part(j, i) + intercept;
                 }
-            }
+            });
         })?;
         Ok(out)
     }

@@ -1,8 +1,9 @@
 //! Kernel values of rows against the support vectors.
 
-use ndarray::{ArrayView2, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, s};
 
 use super::super::math;
+use super::super::vector::{exp, tanh_all, wide};
 use crate::Error;
 use crate::artefact::{Builder, Node, Store, View};
 use crate::import::Obj;
@@ -16,7 +17,7 @@ enum Function {
         coef0: f64,
         degree: u32,
     },
-    /// `exp(-gamma·|x-v|²)`
+    /// `exp(-gamma·|x-v|²)`, with rows and vectors taken from their centre, so that `|x|² + |v|² - 2<x,v>` is as good.
     Rbf {
         gamma: f64,
     },
@@ -33,6 +34,8 @@ pub(crate) struct Kernel {
     function: Function,
     /// Vectors by features; for precomputed kernels, none.
     vectors: Option<View<f64>>,
+    /// For radial kernels: what the vectors are relative to, and their squared lengths.
+    centred: Option<(View<f64>, View<f64>)>,
     /// For precomputed kernels, which training rows the vectors were.
     support: Option<View<i64>>,
     n_vectors: usize,
@@ -73,9 +76,16 @@ impl Kernel {
             }
             node.set("degree", degree as u64);
         }
-        let vectors = object.matrix("support_vectors_")?;
+        let mut vectors = object.matrix("support_vectors_")?;
         let (n, features) = vectors.dim();
         node.n_features = Some(features);
+        if &*name == "rbf" {
+            let centre = vectors.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(features));
+            vectors -= &centre;
+            let norms = vectors.outer_iter().map(|v| v.dot(&v)).collect();
+            builder.vec(node, "centre", centre.to_vec())?;
+            builder.vec(node, "norms", norms)?;
+        }
         builder.f64(node, "vectors", vectors.into_dyn())?;
         Ok(n)
     }
@@ -100,13 +110,27 @@ impl Kernel {
             if !support.slice().iter().all(inside) {
                 return Err(node.broken("a support vector lies outside the training rows"));
             }
-            return Ok(Kernel { function, n_vectors: support.len(), n_features, vectors: None, support: Some(support) });
+            return Ok(Kernel {
+                function,
+                n_vectors: support.len(),
+                n_features,
+                vectors: None,
+                centred: None,
+                support: Some(support),
+            });
         }
         let vectors = store.f64(node, "vectors")?;
         let [n_vectors, n_features] = *vectors.shape() else {
             return Err(node.broken("its support vectors are no matrix"));
         };
-        Ok(Kernel { function, n_vectors, n_features, vectors: Some(vectors), support: None })
+        let centred = match function {
+            Function::Rbf { .. } => Some((
+                store.f64(node, "centre")?.expect(node, "centre", &[n_features])?,
+                store.f64(node, "norms")?.expect(node, "norms", &[n_vectors])?,
+            )),
+            _ => None,
+        };
+        Ok(Kernel { function, n_vectors, n_features, vectors: Some(vectors), centred, support: None })
     }
 
     pub(crate) fn n_vectors(&self) -> usize {
@@ -119,20 +143,12 @@ impl Kernel {
 
     /// Calls `each` with the number of every row and its kernel values with all support vectors.
     pub(crate) fn rows(&self, x: ArrayView2<'_, f64>, mut each: impl FnMut(usize, &[f64])) -> Result<(), Error> {
-        let x = x.as_standard_layout();
-        match (self.function, &self.vectors, &self.support) {
-            (Function::Rbf { gamma }, Some(vectors), _) => {
-                let mut values = vec![0.0; self.n_vectors];
-                let vectors = vectors.slice();
-                for (i, row) in x.outer_iter().enumerate() {
-                    let row = row.to_slice().unwrap_or_default();
-                    for (value, vector) in values.iter_mut().zip(vectors.chunks(self.n_features.max(1))) {
-                        *value = (-gamma * math::squared_distance(row, vector)).exp();
-                    }
-                    each(i, &values);
-                }
-            }
-            (_, _, Some(support)) => {
+        let mut x = x.as_standard_layout();
+        if let Some((centre, _)) = &self.centred {
+            x = CowArray::from(&x - &centre.vector());
+        }
+        match (&self.vectors, &self.support) {
+            (_, Some(support)) => {
                 let mut values = vec![0.0; self.n_vectors];
                 for (i, row) in x.outer_iter().enumerate() {
                     for (value, column) in values.iter_mut().zip(support.slice()) {
@@ -141,29 +157,44 @@ impl Kernel {
                     each(i, &values);
                 }
             }
-            (_, Some(vectors), _) => {
+            (Some(vectors), _) => {
                 let vectors = vectors.matrix()?;
                 let block = (BLOCK / self.n_vectors.max(1)).clamp(1, x.nrows().max(1));
                 for start in (0..x.nrows()).step_by(block) {
                     let end = (start + block).min(x.nrows());
                     let mut values = math::product(x.slice(s![start..end, ..]), vectors);
-                    values.mapv_inplace(|v| self.finish(v));
+                    self.finish(&mut values, x.slice(s![start..end, ..]));
                     for (i, row) in values.outer_iter().enumerate() {
                         each(start + i, row.to_slice().unwrap_or_default());
                     }
                 }
             }
-            (_, None, None) => return Err(Error::Internal("a kernel without support vectors".into())),
+            (None, None) => return Err(Error::Internal("a kernel without support vectors".into())),
         }
         Ok(())
     }
 
-    /// From the product of row and vector to the kernel value.
-    fn finish(&self, product: f64) -> f64 {
-        match self.function {
-            Function::Poly { gamma, coef0, degree } => power(gamma * product + coef0, degree),
-            Function::Sigmoid { gamma, coef0 } => (gamma * product + coef0).tanh(),
-            Function::Linear | Function::Rbf { .. } | Function::Precomputed => product,
+    /// From the products of rows and vectors to the kernel values.
+    fn finish(&self, products: &mut Array2<f64>, rows: ArrayView2<'_, f64>) {
+        match (self.function, &self.centred) {
+            (Function::Poly { gamma, coef0, degree }, _) => products.mapv_inplace(|v| power(gamma * v + coef0, degree)),
+            (Function::Sigmoid { gamma, coef0 }, _) => {
+                products.mapv_inplace(|v| gamma * v + coef0);
+                math::each(products, tanh_all);
+            }
+            (Function::Rbf { gamma }, Some((_, norms))) => {
+                for (mut products, row) in products.outer_iter_mut().zip(rows.outer_iter()) {
+                    let length = row.dot(&row);
+                    let Some(products) = products.as_slice_mut() else { continue };
+                    wide(|| {
+                        for (value, norm) in products.iter_mut().zip(norms.slice()) {
+                            // A row that is a support vector may come out a little below 0.
+                            *value = exp(-gamma * (length + norm - 2.0 * *value).max(0.0));
+                        }
+                    });
+                }
+            }
+            _ => {}
         }
     }
 }

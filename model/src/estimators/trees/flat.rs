@@ -1,21 +1,30 @@
-//! All nodes of all trees in one array of 16 bytes each, and the walk through them.
+//! All nodes of all trees in one array of 16 bytes each.
 //!
 //! A node is two words. The first is the threshold's bits. The second holds, from the top: whether a
 //! missing value goes left (1 bit), whether it splits by category (1 bit; the first word is then a key of
-//! `categories.rs`), the feature (30 bits), and an index (32 bits): for a split the left child, whose
-//! right sibling is the next node, so that a step needs no branch; for a leaf, which has all ones before it, the
-//! row of its values. Children come after their parents, which bounds every walk.
+//! `categories.rs`), the feature (30 bits), and the left child (32 bits), whose right sibling is the next node. A
+//! leaf is its own left child: its threshold is NaN, which nothing is greater than and whose low 32 bits are the
+//! row of its values, a missing value goes left, and its feature is 0. Children come after their parents, which
+//! bounds every walk.
 
 use std::collections::VecDeque;
 
 use ndarray::{Array2, ArrayView2};
 
 use super::categories::{self, Side};
+use super::walk::Trees;
 use crate::Error;
 use crate::artefact::{Builder, Node, Store, View};
 
-const LEAF: u64 = 0x7fff_ffff;
-const CATEGORIES: u64 = 0x4000_0000;
+/// Of the upper half of the second word: the feature, and that the split is by category.
+pub(super) const FEATURE: u64 = 0x3fff_ffff;
+pub(super) const CATEGORIES: u64 = 0x4000_0000;
+
+/// The upper half of a leaf's second word: a missing value goes left, and the feature is 0.
+const LEAF: u64 = 0x8000_0000;
+
+/// The first word of a leaf, but for its row of values.
+const NAN: u64 = 0x7ff8_0000_0000_0000;
 
 /// A node of a tree as other programs keep them.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +98,7 @@ impl FlatBuilder {
                 None => return Err("a tree refers to a node it does not have".into()),
             }
             let mut split = |feature: usize, flag: u64, missing_left: bool, left: usize, right: usize| {
-                if feature as u64 >= CATEGORIES {
+                if feature as u64 > FEATURE {
                     return Err("a node compares a feature that cannot be".to_owned());
                 }
                 let child = self.nodes.len() / 2;
@@ -105,7 +114,10 @@ impl FlatBuilder {
                     if self.leaves.len() != (row + 1) * self.width {
                         return Err("a leaf has too many or too few values".into());
                     }
-                    (0, LEAF, row)
+                    if row > u32::MAX as usize {
+                        return Err("the trees have more than 4 billion leaves".into());
+                    }
+                    (NAN | row as u64, LEAF, to)
                 }
                 Step::Split { feature, threshold, left, right, missing_left } => {
                     if threshold.is_nan() {
@@ -154,6 +166,9 @@ pub(crate) struct Flat {
 /// Rows walked through one tree before the next: its nodes are still in the cache.
 const BLOCK: usize = 64;
 
+/// Below this many rows the trees are walked side by side, and not the rows.
+const FEW_ROWS: usize = 4;
+
 impl Flat {
     pub(crate) fn load(node: &Node, store: &Store, n_features: usize) -> Result<Flat, Error> {
         let flat = Flat {
@@ -181,16 +196,16 @@ impl Flat {
         let leaves = self.leaves.len() / self.width;
         let categories = self.categories.as_ref().map(View::slice);
         for (i, node) in nodes.iter().enumerate() {
-            let (feature, low) = decode(node[1]);
-            let by_category = feature & CATEGORIES as usize != 0;
+            let high = node[1] as u64 >> 32;
+            let left = node[1] as u32 as usize;
             let known = |key: i64| categories.is_some_and(|words| categories::fits(words, key as u64));
-            let fits = match feature == LEAF as usize {
-                true => low < leaves,
-                false => {
-                    feature & !(CATEGORIES as usize) < n_features
-                        && low > i
-                        && low + 1 < nodes.len()
-                        && (!by_category || known(node[0]))
+            let fits = match as_leaf(i, *node) {
+                Some(row) => row < leaves,
+                None => {
+                    ((high & FEATURE) as usize) < n_features
+                        && left > i
+                        && left + 1 < nodes.len()
+                        && (high & CATEGORIES == 0 || known(node[0]))
                 }
             };
             if !fits {
@@ -198,6 +213,9 @@ impl Flat {
             }
         }
         let inside = |root: &i64| usize::try_from(*root).is_ok_and(|r| r < nodes.len());
+        if nodes.len() > u32::MAX as usize || n_features == 0 {
+            return Err("its trees are too many, or compare nothing");
+        }
         match self.roots.slice().iter().all(inside) {
             true => Ok(()),
             false => Err("a root of its trees points outside"),
@@ -216,10 +234,11 @@ impl Flat {
     /// `t % groups * width`. `x` is row-major; `narrow` rounds its values to 32 bits first.
     pub(crate) fn add(&self, x: ArrayView2<'_, f64>, narrow: bool, groups: usize, out: &mut Array2<f64>) {
         let (nodes, _) = self.nodes.slice().as_chunks::<2>();
-        let leaves = self.leaves.slice();
+        let trees = Trees { nodes, categories: self.categories.as_ref().map(View::slice) };
+        let roots = self.roots.slice();
         let columns = out.ncols();
         let features = x.ncols();
-        let mut rounded = Vec::new();
+        let (mut rounded, mut ends) = (Vec::new(), [0; BLOCK]);
         let x = x.as_standard_layout();
         let (Some(x), Some(out)) = (x.as_slice(), out.as_slice_mut()) else {
             return;
@@ -227,6 +246,7 @@ impl Flat {
         if features == 0 || columns == 0 {
             return;
         }
+        let first = |tree: usize| tree % groups.max(1) * self.width;
         for (x, out) in x.chunks(BLOCK * features).zip(out.chunks_mut(BLOCK * columns)) {
             let x = match narrow {
                 true => {
@@ -236,60 +256,40 @@ impl Flat {
                 }
                 false => x,
             };
-            for (t, root) in self.roots.slice().iter().enumerate() {
-                let first = t % groups.max(1) * self.width;
+            let nan = x.iter().any(|v| v.is_nan());
+            let rows = x.len() / features;
+            if rows < FEW_ROWS {
                 for (row, out) in x.chunks_exact(features).zip(out.chunks_exact_mut(columns)) {
-                    let leaf = match &self.categories {
-                        None => walk(nodes, *root as usize, row),
-                        Some(words) => walk_categories(nodes, words.slice(), *root as usize, row),
-                    };
-                    let values = &leaves[leaf * self.width..(leaf + 1) * self.width];
-                    for (out, value) in out[first..].iter_mut().zip(values) {
-                        *out += value;
+                    for (part, roots) in roots.chunks(BLOCK).enumerate() {
+                        trees.trees(roots, row, nan, &mut ends[..roots.len()]);
+                        for (i, end) in ends[..roots.len()].iter().enumerate() {
+                            self.gain(&mut out[first(part * BLOCK + i)..], *end);
+                        }
                     }
+                }
+                continue;
+            }
+            for (t, root) in roots.iter().enumerate() {
+                trees.rows(*root as u32, x, features, nan, &mut ends[..rows]);
+                for (out, end) in out.chunks_exact_mut(columns).zip(&ends) {
+                    self.gain(&mut out[first(t)..], *end);
                 }
             }
         }
     }
+
+    /// Adds the values of a leaf.
+    #[inline]
+    fn gain(&self, out: &mut [f64], leaf: u32) {
+        let start = leaf as usize * self.width;
+        let values = &self.leaves.slice()[start..start + self.width];
+        out.iter_mut().zip(values).for_each(|(out, value)| *out += value);
+    }
 }
 
-fn decode(word: i64) -> (usize, usize) {
+/// Whether a node is a leaf, and the row of its values.
+fn as_leaf(i: usize, [first, word]: [i64; 2]) -> Option<usize> {
     let word = word as u64;
-    ((word >> 32 & LEAF) as usize, (word & 0xffff_ffff) as usize)
-}
-
-/// The leaf that a row reaches.
-#[inline]
-fn walk(nodes: &[[i64; 2]], root: usize, row: &[f64]) -> usize {
-    let mut at = root;
-    loop {
-        let [threshold, word] = nodes[at];
-        let (feature, low) = decode(word);
-        if feature == LEAF as usize {
-            return low;
-        }
-        let value = row[feature];
-        let right = if value.is_nan() { word >= 0 } else { value > f64::from_bits(threshold as u64) };
-        at = low + usize::from(right);
-    }
-}
-
-/// The same where some splits are by category.
-fn walk_categories(nodes: &[[i64; 2]], words: &[i64], root: usize, row: &[f64]) -> usize {
-    let mut at = root;
-    loop {
-        let [first, word] = nodes[at];
-        let (feature, low) = decode(word);
-        if feature == LEAF as usize {
-            return low;
-        }
-        let by_category = feature & CATEGORIES as usize != 0;
-        let value = row[feature & !(CATEGORIES as usize)];
-        let right = match (by_category, value.is_nan()) {
-            (true, _) => categories::right(words, first as u64, value, word < 0),
-            (false, true) => word >= 0,
-            (false, false) => value > f64::from_bits(first as u64),
-        };
-        at = low + usize::from(right);
-    }
+    let itself = word == LEAF << 32 | i as u64 && f64::from_bits(first as u64).is_nan();
+    itself.then_some(first as u32 as usize)
 }

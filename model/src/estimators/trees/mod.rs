@@ -9,6 +9,7 @@ mod histogram;
 mod importance;
 mod isolation;
 mod sklearn;
+mod walk;
 
 pub(crate) use boosting::{GRADIENT_CLASSIFIER, GRADIENT_REGRESSOR};
 pub(crate) use categories::Side;

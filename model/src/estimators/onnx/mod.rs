@@ -1,0 +1,269 @@
+//! ONNX models, scored by ONNX Runtime: a library that is looked for when the first such model is opened.
+//!
+//! The artefact holds the ONNX file as it is. The runtime reads it into memory of each process; weights are not shared, as those of
+//! the estimators in this crate are.
+
+mod graph;
+mod library;
+
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ort::session::{Session, SessionOutputs};
+use ort::value::{DynMapValueType, Tensor, TensorElementType, ValueType};
+
+use super::{Estimator, Family, Methods, Outline};
+use crate::artefact::{Builder, Node, Store};
+use crate::{Classes, Error, Kind};
+
+/// The class that models from ONNX files are of.
+const CLASS: &str = "onnx.ModelProto";
+
+pub(crate) const ONNX: Family = Family {
+    op: "onnx",
+    classes: &[],
+    import: |object, _| Err(Error::unsupported(object.class(), "it is no model by itself")),
+    load,
+};
+
+/// The scores a model gives, by the name of the output.
+struct Scores {
+    output: String,
+    /// A list of maps from label to score, as converters write unless told otherwise.
+    maps: bool,
+}
+
+struct Onnx {
+    /// Running one takes it by exclusive reference.
+    session: Mutex<Session>,
+    input: String,
+    /// 64-bit features; else 32-bit ones.
+    wide: bool,
+    /// The model takes one row at a time.
+    single: bool,
+    n_features: Option<usize>,
+    label: Option<String>,
+    scores: Option<Scores>,
+    width: usize,
+    classes: Option<Classes>,
+}
+
+/// The node of an ONNX file: the file itself, and the labels that its classifier names.
+pub(crate) fn import(bytes: &[u8], builder: &mut Builder) -> Result<Node, Error> {
+    let mut node = Node::new(ONNX.op, CLASS);
+    if let Some(classes) = graph::classes(bytes)? {
+        node.set_classes(classes);
+    }
+    builder.u8(&mut node, "model", bytes.to_vec())?;
+    Ok(node)
+}
+
+fn said(e: impl std::fmt::Display) -> Error {
+    Error::unsupported(CLASS, format!("ONNX Runtime says: {e}"))
+}
+
+fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
+    library::ready()?;
+    let bytes = store.u8(node, "model")?;
+    let build = || -> ort::Result<Session> {
+        // Tasks are what runs at the same time, not the steps of one row.
+        let builder = Session::builder()?.with_intra_threads(1)?.with_inter_threads(1)?;
+        let mut builder = builder.with_intra_op_spinning(false)?;
+        builder.commit_from_memory(bytes.slice())
+    };
+    let session = build().map_err(said)?;
+    let [input] = session.inputs() else {
+        return Err(said(format!("the model has {} inputs; one matrix of features is taken", session.inputs().len())));
+    };
+    let ValueType::Tensor { ty, shape, .. } = input.dtype() else {
+        return Err(said("the model's input is no tensor"));
+    };
+    let wide = match ty {
+        TensorElementType::Float32 => false,
+        TensorElementType::Float64 => true,
+        other => return Err(said(format!("the model's input is of type {other}; 32-bit and 64-bit floats are taken"))),
+    };
+    let [rows, columns] = shape[..] else {
+        return Err(said(format!("the model's input has shape {shape:?}; rows by features are taken")));
+    };
+    let n_features = usize::try_from(columns).ok().filter(|n| *n > 0);
+    let mut model = Onnx {
+        input: input.name().to_owned(),
+        wide,
+        single: rows == 1,
+        n_features,
+        label: None,
+        scores: None,
+        width: 1,
+        classes: node.classes(),
+        session: Mutex::new(session),
+    };
+    model.outputs()?;
+    model.measure(node)?;
+    Ok(Box::new(model))
+}
+
+impl Onnx {
+    /// Tells labels and scores among the outputs apart.
+    fn outputs(&mut self) -> Result<(), Error> {
+        let session = self.session.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for output in session.outputs() {
+            match output.dtype() {
+                ValueType::Tensor { ty: TensorElementType::Int64 | TensorElementType::String, .. } => {
+                    self.label.get_or_insert_with(|| output.name().to_owned());
+                }
+                ValueType::Tensor { ty: TensorElementType::Float32 | TensorElementType::Float64, .. } => {
+                    self.scores.get_or_insert_with(|| Scores { output: output.name().to_owned(), maps: false });
+                }
+                ValueType::Sequence(of) if matches!(**of, ValueType::Map { .. }) => {
+                    self.scores.get_or_insert_with(|| Scores { output: output.name().to_owned(), maps: true });
+                }
+                _ => {}
+            }
+        }
+        match (&self.label, &self.scores) {
+            (None, None) => Err(said("the model has no output of numbers")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Scores a row of zeros: how wide the answer is, and whether it fits the classes.
+    fn measure(&mut self, node: &Node) -> Result<(), Error> {
+        let zeros = Array2::zeros((1, self.n_features.unwrap_or(1)));
+        if self.n_features.is_none() {
+            self.classes = None;
+            return Ok(());
+        }
+        if self.scores.is_some() {
+            self.width = self.run(zeros.view())?.ncols();
+        }
+        let fits = |c: &Classes| self.label.is_some() && (self.scores.is_none() || self.width == c.len() || self.width == 1);
+        self.classes = node.classes().filter(fits);
+        Ok(())
+    }
+
+    /// The scores of each row.
+    fn run(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
+        let scores = self.scores.as_ref().ok_or_else(|| Error::Internal("an ONNX model without scores".into()))?;
+        self.each(x, |outputs, rows| {
+            let value = outputs.get(&scores.output).ok_or_else(|| said("an output is missing"))?;
+            if scores.maps {
+                return self.of_maps(value, rows);
+            }
+            let shaped = |data: Vec<f64>| {
+                let width = data.len() / rows.max(1);
+                Array2::from_shape_vec((rows, width), data).map_err(|_| said("scores that do not fit the rows"))
+            };
+            match value.try_extract_tensor::<f32>() {
+                Ok((_, data)) => shaped(data.iter().copied().map(f64::from).collect()),
+                Err(_) => shaped(value.try_extract_tensor::<f64>().map_err(said)?.1.to_vec()),
+            }
+        })
+    }
+
+    /// Maps from label to score, in the order of the classes.
+    fn of_maps(&self, value: &ort::value::DynValue, rows: usize) -> Result<Array2<f64>, Error> {
+        let classes = self.classes.as_ref().ok_or_else(|| said("scores by label, and no list of labels"))?;
+        let mut out = Array2::zeros((rows, classes.len()));
+        let maps = value.try_extract_sequence::<DynMapValueType>().map_err(said)?;
+        for (map, mut out) in maps.iter().zip(out.outer_iter_mut()) {
+            match classes {
+                Classes::Int(labels) => {
+                    let scores = map.try_extract_map::<i64, f32>().map_err(said)?;
+                    out.iter_mut().zip(labels).for_each(|(out, l)| *out = scores.get(l).copied().map_or(f64::NAN, f64::from));
+                }
+                Classes::Str(labels) => {
+                    let scores = map.try_extract_map::<String, f32>().map_err(said)?;
+                    out.iter_mut().zip(labels).for_each(|(out, l)| *out = scores.get(l).copied().map_or(f64::NAN, f64::from));
+                }
+                _ => return Err(said("labels of an unknown type")),
+            }
+        }
+        Ok(out)
+    }
+
+    /// Runs the model over the rows, one at a time where it takes no more, and puts what `take` makes of it together.
+    fn each(
+        &self,
+        x: ArrayView2<'_, f64>,
+        take: impl Fn(&SessionOutputs<'_>, usize) -> Result<Array2<f64>, Error>,
+    ) -> Result<Array2<f64>, Error> {
+        // Nothing of ours panics while it is locked.
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = Vec::new();
+        for part in x.axis_chunks_iter(Axis(0), if self.single { 1 } else { x.nrows().max(1) }) {
+            let outputs = match self.wide {
+                true => {
+                    let tensor = Tensor::from_array((part.shape().to_vec(), part.iter().copied().collect::<Vec<f64>>()));
+                    session.run(ort::inputs![&self.input => tensor.map_err(said)?])
+                }
+                false => {
+                    let data: Vec<f32> = part.iter().map(|v| *v as f32).collect();
+                    session.run(ort::inputs![&self.input => Tensor::from_array((part.shape().to_vec(), data)).map_err(said)?])
+                }
+            };
+            parts.push(take(&outputs.map_err(said)?, part.nrows())?);
+        }
+        match parts.pop() {
+            Some(only) if parts.is_empty() => Ok(only),
+            None => Ok(Array2::zeros((0, self.width))),
+            last => {
+                parts.extend(last);
+                let views: Vec<_> = parts.iter().map(|p| p.view()).collect();
+                concatenate(Axis(0), &views).map_err(|_| said("answers of several widths"))
+            }
+        }
+    }
+}
+
+impl Estimator for Onnx {
+    fn outline(&self) -> Outline {
+        let classifier = self.classes.is_some();
+        let proba = classifier && self.scores.is_some() && self.classes.as_ref().is_some_and(|c| c.len() == self.width);
+        Outline {
+            kind: if classifier { Kind::Classifier } else { Kind::Regressor },
+            n_features: self.n_features,
+            n_outputs: if classifier && !proba { self.classes.as_ref().map_or(1, Classes::len) } else { self.width },
+            methods: Methods { predict: classifier || self.scores.is_some(), proba, ..Methods::default() },
+            // The graph may fill gaps, and says so if it cannot.
+            takes_nan: true,
+        }
+    }
+
+    fn classes(&self) -> Option<&Classes> {
+        self.classes.as_ref()
+    }
+
+    fn indices(&self, x: ArrayView2<'_, f64>, out: &mut Vec<u32>) -> Result<(), Error> {
+        let (Some(label), Some(classes)) = (&self.label, &self.classes) else {
+            return super::unannounced();
+        };
+        let found = self.each(x, |outputs, rows| {
+            let value = outputs.get(label).ok_or_else(|| said("an output is missing"))?;
+            let places: Option<Vec<f64>> = match classes {
+                Classes::Int(labels) => {
+                    let (_, given) = value.try_extract_tensor::<i64>().map_err(said)?;
+                    given.iter().map(|g| labels.iter().position(|l| l == g).map(|p| p as f64)).collect()
+                }
+                Classes::Str(labels) => {
+                    let (_, given) = value.try_extract_strings().map_err(said)?;
+                    given.iter().map(|g| labels.iter().position(|l| l == g).map(|p| p as f64)).collect()
+                }
+                _ => None,
+            };
+            let places = places.ok_or_else(|| said("a label that is not among those of the model"))?;
+            Array2::from_shape_vec((rows, 1), places).map_err(|_| said("labels that do not fit the rows"))
+        })?;
+        out.extend(found.iter().map(|p| *p as u32));
+        Ok(())
+    }
+
+    fn values(&self, x: ArrayView2<'_, f64>, out: &mut Vec<f64>) -> Result<(), Error> {
+        out.extend(self.run(x)?);
+        Ok(())
+    }
+
+    fn proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
+        self.run(x)
+    }
+}
