@@ -3,13 +3,14 @@
 import { h, put } from './dom.js';
 
 /**
- * Asks with a form: fields are {name, label, type, value, min, note}; run(values) does it and may throw. Answers whether it was done.
+ * Asks with a form: fields are {name, label, type, value, min, note}, or with a list of options; run(values) does it and may throw. Answers whether it was done.
  */
 export function ask({ title, text, fields = [], verb, danger = false, run }) {
   return new Promise((resolve) => {
     const inputs = new Map();
     const rows = fields.map((f) => {
-      const input = h('input', { id: `f-${f.name}`, name: f.name, type: f.type ?? 'text', value: f.value ?? '', min: f.min, max: f.max, step: f.step, placeholder: f.placeholder, autocomplete: 'off' });
+      const input = f.options ? h('select', { id: `f-${f.name}`, name: f.name }, f.options.map((o) => h('option', { value: o }, o))) : h('input', { id: `f-${f.name}`, name: f.name, type: f.type ?? 'text', value: f.value ?? '', min: f.min, max: f.max, step: f.step, placeholder: f.placeholder, autocomplete: 'off' });
+      if (f.options) input.value = f.value ?? f.options[0];
       inputs.set(f.name, input);
       return h('div', { class: 'field' }, h('label', { for: `f-${f.name}` }, f.label), input, f.note && h('span', { class: 'note' }, f.note));
     });

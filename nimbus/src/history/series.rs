@@ -10,7 +10,7 @@ use super::share::Share;
 use super::{Point, TIERS, difference};
 
 /// A second is finished when it is so many seconds old: reports come once a second, and with the next heartbeat.
-const OPEN_S: u64 = 3;
+const OPEN_S: u64 = 4;
 /// The newest finished seconds, for what is shown as "now".
 const RECENT: usize = 10;
 /// The newest finished seconds of which only the throughput is remembered, for small trend lines.

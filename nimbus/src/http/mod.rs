@@ -10,6 +10,7 @@ mod live;
 mod logs;
 mod metrics;
 mod models;
+mod openapi;
 mod page;
 mod session;
 mod sse;
@@ -77,6 +78,7 @@ fn guarded(nimbus: &Arc<Nimbus>) -> Router<Arc<Nimbus>> {
         .route("/v1/topologies/{name}/logs/{worker}", get(logs::piece))
         .route("/v1/topologies/{name}/logs/{worker}/download", get(logs::download))
         .route("/metrics", get(metrics::metrics))
+        .route("/api/openapi.json", get(openapi::document))
         .route("/v1/models", get(models::overview))
         .route("/v1/page/links", post(page::link))
         .route("/v1/blobs/{sha256}", put(blobs::receive).get(blobs::send).head(blobs::size))

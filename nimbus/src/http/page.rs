@@ -35,7 +35,9 @@ const FILES: &[(&str, &str, &str)] = &[
     ("pages/logs.js", JS, include_str!("../../ui/pages/logs.js")),
     ("pages/models.js", JS, include_str!("../../ui/pages/models.js")),
     ("pages/parts.js", JS, include_str!("../../ui/pages/parts.js")),
+    ("pages/tap.js", JS, include_str!("../../ui/pages/tap.js")),
     ("pages/topology.js", JS, include_str!("../../ui/pages/topology.js")),
+    ("pages/versions.js", JS, include_str!("../../ui/pages/versions.js")),
 ];
 const HTML: &str = "text/html; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";

@@ -2,5 +2,6 @@
 
 mod common;
 mod door;
+mod openapi;
 mod storm;
 mod topologies;

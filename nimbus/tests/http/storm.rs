@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::common::{Fake, HandClock, Nimbus, http, plan};
 
 /// A topology with one worker that has counted.
-fn counted(dir: &std::path::Path) -> (Nimbus, Fake, String) {
+pub(crate) fn counted(dir: &std::path::Path) -> (Nimbus, Fake, String) {
     let nimbus = Nimbus::start(dir, &HandClock::new());
     let mut s = Fake::new('a', 4);
     s.beat(&nimbus);

@@ -44,3 +44,15 @@ export const rebalance = (status) => ask({
     return call(of(status.name, 'rebalance'), { method: 'POST', body });
   },
 });
+
+/** Sets what workers log, for a time. */
+export const logLevel = (name) => ask({
+  title: `Log level of ${name}`, text: 'All its workers log so much for this time, then as before.',
+  fields: [
+    { name: 'level', label: 'Level', options: ['trace', 'debug', 'info', 'warn', 'error', 'off'], value: 'debug' },
+    { name: 'logger', label: 'Logger', placeholder: 'all', note: 'Such as squall_worker::link; what it begins with counts.' },
+    { name: 'minutes', label: 'Minutes', type: 'number', min: 1, value: 10 },
+  ],
+  verb: 'Set',
+  run: ({ level, logger, minutes }) => call(of(name, 'log'), { method: 'POST', body: { logger, level, for_ms: Math.round(Number(minutes) * 60000) } }),
+});

@@ -7,6 +7,7 @@ import { call, listen, path } from '../net.js';
 import { table } from '../table.js';
 import { charts } from './charts.js';
 import { badge, componentLink, title, topologyLink } from './parts.js';
+import { tap } from './tap.js';
 
 export async function show(main, name, id) {
   const base = path`/v1/topologies/${name}/components/${id}`;
@@ -23,6 +24,7 @@ export async function show(main, name, id) {
   const [inputs, outputs] = [inputTable(name), outputTable(name)];
   const bars = histogram(first.histogram, millis);
   const counters = h('div');
+  const tuples = tap(name, id, first.outputs.filter((o) => o.to.length).map((o) => o.stream));
   put(graphs, over.element, over.load);
 
   function choose(value) {
@@ -37,6 +39,7 @@ export async function show(main, name, id) {
     title(h('span', { class: 'trail' }, topologyLink(name), ' / '), h('h1', {}, id), badge(first.status.kind), h('span', { class: 'dim' }, `${first.status.type}, ${first.status.tasks} ${first.status.tasks === 1 ? 'task' : 'tasks'}`), h('span', { class: 'push' }), h('label', { class: 'dim' }, 'Charts of ', whose)),
     numbers.element, graphs,
     card('Tasks', tasks.search, tasks.element),
+    tuples.element,
     h('div', { class: 'pair' }, card('Takes in', null, inputs.element), card('Emits', null, outputs.element)),
     h('div', { class: 'pair' }, card(spout ? 'Latencies of whole trees since the submit' : 'Latencies in execute since the submit', null, bars.element),
       card('Configuration', null, h('pre', { class: 'source', tabindex: 0 }, JSON.stringify(first.config, null, 2)), counters)));
@@ -74,6 +77,7 @@ export async function show(main, name, id) {
   return () => {
     close();
     over.end();
+    tuples.end();
   };
 }
 

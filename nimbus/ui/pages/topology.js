@@ -9,6 +9,7 @@ import * as actions from './actions.js';
 import { charts } from './charts.js';
 import { stateOf } from './cluster.js';
 import { badge, componentLink, eventList, memory, title } from './parts.js';
+import { versions } from './versions.js';
 
 export async function show(main, name) {
   const base = path`/v1/topologies/${name}`;
@@ -31,6 +32,7 @@ export async function show(main, name) {
   const errors = errorTable(name);
   const happened = h('div');
   const models = h('div');
+  const deployed = h('div');
 
   function draw(data) {
     const one = graph(data, (id) => { location.hash = `#/t/${encodeURIComponent(name)}/c/${encodeURIComponent(id)}`; });
@@ -40,13 +42,14 @@ export async function show(main, name) {
 
   put(main,
     title(h('h1', {}, name), state, facts, h('span', { class: 'push' }),
-      h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/t/${encodeURIComponent(name)}/logs` }, 'Logs'), activate, deactivate, rebalance, kill)),
+      h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/t/${encodeURIComponent(name)}/logs` }, 'Logs'), button('Log level …', () => actions.logLevel(name)), activate, deactivate, rebalance, kill)),
     wrong, numbers.element, card('Flow', zoom, holder), over.element,
     card('Components', components.search, components.element), card('Workers', workers.search, workers.element),
     h('div', { class: 'pair' }, card('Errors', errors.search, errors.element), card('What happened', null, happened)),
-    card('Models', null, models),
+    card('Models', null, deployed, models),
     h('div', { class: 'pair' }, card('Configuration', null, settings(plan)), card('Topology file', null, h('pre', { class: 'source', tabindex: 0 }, plan.source || 'It was submitted without its text.'))));
   over.start().catch(() => {});
+  const endVersions = versions(deployed, name);
 
   const close = listen(`${base}/live`, {
     async topology(live) {
@@ -73,6 +76,8 @@ export async function show(main, name) {
       picture.update(live.components, live.edges);
     },
     gone() {
+      endVersions();
+      over.end();
       put(main, h('div', { class: 'card' }, h('h1', {}, `${name} is gone`), h('p', {}, 'It was killed.'), h('p', {}, h('a', { href: '#/' }, 'To the cluster'))));
     },
     refused() {
@@ -82,6 +87,7 @@ export async function show(main, name) {
   return () => {
     close();
     over.end();
+    endVersions();
   };
 }
 
@@ -167,7 +173,7 @@ function errorTable(name) {
 }
 
 function modelList(models) {
-  if (!models.length) return h('p', { class: 'none' }, 'It maps no models.');
+  if (!models.length) return '';
   return h('ul', { class: 'plainlist' }, models.map((m) => h('li', {}, h('b', {}, m.name), ` ${m.source_file}, ${bytes(m.memory.bytes)} on ${m.machine.slice(0, 16)}: ${memory(m.memory)}`)));
 }
 
