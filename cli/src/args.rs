@@ -39,6 +39,7 @@ pub(crate) enum Command {
     Kill(verbs::kill::Args),
     Logs(verbs::logs::Args),
     Loglevel(verbs::loglevel::Args),
+    Top(verbs::top::Args),
     Errors(verbs::errors::Args),
     Metrics(verbs::metrics::Args),
     Tap(verbs::tap::Args),
@@ -48,10 +49,12 @@ pub(crate) enum Command {
     Supervisor(verbs::supervisor::Args),
     Worker(verbs::worker::Args),
     Validate(verbs::validate::Args),
+    Test(verbs::test::Args),
     Components(verbs::components::Args),
     Model(verbs::model::Args),
     Bench(verbs::bench::Args),
     Completion(verbs::completion::Args),
+    Man(verbs::man::Args),
 }
 
 impl Command {

@@ -59,15 +59,18 @@ fn client_or_daemon(command: &Command, place: &Where, show: &Show) -> Outcome {
         Command::Graph(args) => verbs::graph::run(args, place, show),
         Command::Errors(args) => verbs::errors::run(args, place, show),
         Command::Metrics(args) => verbs::metrics::run(args, place, show),
+        Command::Top(args) => verbs::top::run(args, place, show),
         Command::Tap(args) => verbs::tap::run(args, place, show),
         Command::Ui(args) => verbs::ui::run(args, place, show),
         Command::Nimbus(args) => verbs::nimbus::run(args, show),
         Command::Supervisor(args) => verbs::supervisor::run(args, place, show),
         Command::Validate(args) => verbs::validate::run(args, show),
+        Command::Test(args) => verbs::test::run(args, show),
         Command::Components(args) => verbs::components::run(args, show),
         Command::Model(args) => verbs::model::run(args, place, show),
         Command::Bench(args) => verbs::bench::run(args, show),
         Command::Completion(args) => verbs::completion::run(args, Cli::command()),
+        Command::Man(args) => verbs::man::run(args, args::with_exit_codes(Cli::command()), show),
         Command::Worker(_) => Err(Failure::Failed("a worker is not started here".into())),
     }
 }

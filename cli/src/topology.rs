@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use squall_core::Plan;
-use squall_core::topology::{Diagnostic, ModelLocation, PreparedModel, Severity, Sources, Spec, check, parse};
+use squall_core::topology::{Case, Diagnostic, ModelLocation, PreparedModel, Severity, Sources, Spec, check, parse};
 
 use crate::exit::{Failure, Outcome};
 use crate::models::{self, file_name};
@@ -32,6 +32,8 @@ pub(crate) struct Checked {
     pub(crate) result: Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>>,
     /// The files it needs, by SHA-256.
     pub(crate) files: BTreeMap<String, PathBuf>,
+    /// The tests it carries.
+    pub(crate) tests: Vec<Case>,
 }
 
 /// A topology that is fit to be submitted.
@@ -66,7 +68,7 @@ pub(crate) fn checked(given: &Given, show: &Show) -> Outcome<Checked> {
         files.insert(sum.clone(), worker.clone());
         plan.worker = Some(sum);
     }
-    Ok(Checked { result, files })
+    Ok(Checked { result, files, tests: spec.tests().to_vec() })
 }
 
 type Models = BTreeMap<String, Result<PreparedModel, String>>;
@@ -99,7 +101,7 @@ fn import_models(spec: &Spec, show: &Show) -> Outcome<(Models, BTreeMap<String, 
 
 /// Checks a topology and shows all that is wrong with it; nothing is started or sent on an error.
 pub(crate) fn ready(given: &Given, show: &Show) -> Outcome<Ready> {
-    let Checked { result, files } = checked(given, show)?;
+    let Checked { result, files, .. } = checked(given, show)?;
     match result {
         Ok((plan, warnings)) => {
             render(&warnings, show);

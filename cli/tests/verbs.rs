@@ -21,7 +21,10 @@ fn topologies() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies")
 }
 
-const VERBS: [&str; 23] = [
+const VERBS: [&str; 26] = [
+    "test",
+    "top",
+    "man",
     "errors",
     "metrics",
     "graph",
@@ -89,6 +92,55 @@ fn completions_are_scripts() {
         let ran = squall(home.path(), &["completion", shell]);
         assert!(ran.status.success() && text(&ran.stdout).contains(word), "{shell}");
     }
+}
+
+#[test]
+fn man_pages_are_written_for_every_verb() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("man1");
+    assert!(squall(home.path(), &["man", dir.to_str().unwrap()]).status.success());
+    let page = std::fs::read_to_string(dir.join("squall-tap.1")).unwrap();
+    assert!(page.contains(".TH") && page.contains("\\-\\-rate"), "{page}");
+    for verb in VERBS.iter().filter(|v| **v != "help") {
+        assert!(dir.join(format!("squall-{verb}.1")).exists(), "{verb}");
+    }
+}
+
+#[test]
+fn topologies_are_drawn() {
+    let home = tempfile::tempdir().unwrap();
+    let file = topologies().join("wordcount.toml");
+    let draw = |format: &str| text(&squall(home.path(), &["graph", file.to_str().unwrap(), "--format", format]).stdout);
+    assert!(draw("ascii").contains("split → count: fields (word)"), "{}", draw("ascii"));
+    assert!(draw("dot").starts_with("digraph \"wordcount\" {"), "{}", draw("dot"));
+    assert!(draw("svg").starts_with("<svg ") && draw("mermaid").starts_with("flowchart LR"));
+    assert_eq!(squall(home.path(), &["graph", "/nowhere.toml"]).status.code(), Some(3));
+}
+
+#[test]
+fn all_topologies_that_ship_pass_their_tests() {
+    let home = tempfile::tempdir().unwrap();
+    let files: Vec<String> = std::fs::read_dir(topologies())
+        .unwrap()
+        .flatten()
+        .map(|e| e.path().to_string_lossy().into_owned())
+        .filter(|p| p.ends_with(".toml"))
+        .collect();
+    let args: Vec<&str> = ["test", "--json"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let ran = squall(home.path(), &args);
+    let told: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert!(ran.status.success(), "{told:#}\n{}", text(&ran.stderr));
+    for file in &files {
+        assert!(told.as_array().unwrap().iter().any(|t| t["file"] == file.as_str()), "{file} has no test");
+    }
+    // And one that must fail does, and says where.
+    let wrong = home.path().join("wrong.toml");
+    let topology = std::fs::read_to_string(topologies().join("wordcount.toml")).unwrap();
+    let case = "\n[tests.wrong]\nrows.lines = [{ line = \"a b a\", number = 1 }]\nexpect.split = { count = 2 }\n";
+    std::fs::write(&wrong, format!("{topology}{case}")).unwrap();
+    let ran = squall(home.path(), &["test", wrong.to_str().unwrap(), "--only", "wrong"]);
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(text(&ran.stdout).contains("`split`: emitted 3 rows, expected 2"), "{}", text(&ran.stdout));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod models;
 mod process;
 mod supervisor;
 mod sync;
+mod testing;
 mod token;
 
 #[cfg(test)]
@@ -19,6 +20,8 @@ mod tests;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+pub use testing::TestRequest;
 
 use clap::Parser;
 use squall_core::{Fault, Registry, Result};
@@ -36,6 +39,9 @@ struct Args {
     /// Check component configurations: one JSON question a line on standard input, one answer a line on standard output
     #[arg(long, group = "what")]
     check: bool,
+    /// Run a test of a topology: a request as JSON on standard input, what was other than expected as a JSON list on standard output
+    #[arg(long, group = "what")]
+    test: bool,
 }
 
 /// The `main` of a worker binary.
@@ -66,6 +72,8 @@ pub fn run_args(mut registry: Registry, args: impl IntoIterator<Item = impl Into
 fn act(registry: &mut Registry, args: &Args) -> Result<()> {
     if let Some(launch) = &args.run {
         process::run(registry, launch)
+    } else if args.test {
+        testing::test(registry, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())
     } else if args.check {
         describe::check(registry, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())
     } else {

@@ -1,11 +1,16 @@
 //! `squall submit`: gives a topology to the cluster.
 
-use squall_core::control::{Submit, is_topology_name};
+use std::time::Duration;
+
+use squall_core::control::{Phase, Submit, WorkerSummary, is_topology_name};
 
 use crate::client::{Client, Where};
 use crate::exit::{Failure, Outcome};
 use crate::show::Show;
 use crate::topology::{self, Given};
+
+/// So many starts of one worker in vain, and the topology does not start.
+const RESTARTS: u64 = 3;
 
 /// Checks a topology, imports its models, uploads what the cluster has not got yet, and starts it.
 ///
@@ -14,6 +19,7 @@ use crate::topology::{self, Given};
 /// Examples:
 ///   squall submit topologies/digits.toml
 ///   squall submit digits.toml --name digits-2 --set ROWS=1000
+///   squall submit digits.toml --wait               until all its workers run
 ///   squall submit mine.toml --worker target/release/mine
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -26,6 +32,9 @@ pub(crate) struct Args {
     /// Starts it INACTIVE: its spouts emit after `squall activate`.
     #[arg(long)]
     inactive: bool,
+    /// Waits until all its workers run; fails when one cannot be started.
+    #[arg(long)]
+    wait: bool,
 }
 
 pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
@@ -40,10 +49,38 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     let client = Client::find(place)?;
     ready.upload(&client, show)?;
     let accepted = client.submit(&Submit { plan: ready.plan, inactive: args.inactive })?;
+    if args.wait {
+        let spinner = show.spinner(&format!("starting {}", accepted.name));
+        let ready = until_ready(&client, &accepted.id, |text| spinner.set_message(text));
+        spinner.finish_and_clear();
+        ready?;
+    }
     if show.json {
         return show.json(&accepted);
     }
     show.line(&format!("{} {}", accepted.name, accepted.state))?;
     show.remark(&format!("see `squall status {0}`, `squall logs -f {0}`", accepted.name));
     Ok(())
+}
+
+/// Waits until every worker runs, or has run to its end.
+fn until_ready(client: &Client, id: &str, say: impl Fn(String)) -> Outcome {
+    let mut status = client.topology(id)?;
+    loop {
+        let up = |w: &WorkerSummary| matches!(w.phase, Some(Phase::Running | Phase::Finished | Phase::Drained));
+        let running = status.workers.iter().filter(|w| up(w)).count();
+        if running == status.workers.len() && running > 0 {
+            return Ok(());
+        }
+        if let Some(failed) = status.workers.iter().find(|w| w.restarts >= RESTARTS) {
+            let why = status.errors.first().map(|e| e.message.clone()).or(failed.last_exit.as_ref().map(|e| e.how.clone()));
+            let why = why.unwrap_or_default();
+            return Err(Failure::Failed(format!("worker {} does not start: {why}; see `squall logs {id}`", failed.worker)));
+        }
+        let waiting = status.waiting.as_ref().map_or(String::new(), |w| format!("; {w}"));
+        say(format!("{}: {running} of {} workers run{waiting}", status.name, status.workers.len()));
+        if let Some(newer) = client.topology_after(id, status.revision, Duration::from_secs(20))? {
+            status = newer;
+        }
+    }
 }

@@ -82,6 +82,20 @@ impl BoltHarness {
         self.batch(input, rows, true)
     }
 
+    /// Feeds rows from this stream of this component as one batch, each tracked.
+    ///
+    /// # Errors
+    /// As [`BoltHarness::feed`], or there is no such input.
+    ///
+    /// ```
+    /// fn f(bolt: &mut squall_core::harness::BoltHarness) { bolt.feed_stream("orders", "late", [("word", 1)]).unwrap() }
+    /// ```
+    pub fn feed_stream<R: Row>(&mut self, component: &str, stream: &str, rows: impl IntoIterator<Item = R>) -> Result<()> {
+        let input = self.ctx.inputs.iter().position(|i| i.from == component && i.stream == stream);
+        let input = input.ok_or_else(|| Error::user(format!("the harness has no input from `{stream}` of `{component}`")))?;
+        self.batch(input, rows, true)
+    }
+
     /// Feeds rows that nobody tracks; they get no number.
     ///
     /// # Errors

@@ -16,6 +16,7 @@
 
 mod bolt;
 mod spout;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 pub use bolt::{BoltHarness, Emitted};
 pub use spout::{Sent, SpoutHarness};
+pub use whole::{Surroundings, run_case};
 
 use crate::control::ModelVersion;
 use crate::{

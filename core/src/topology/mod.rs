@@ -15,6 +15,7 @@
 //! assert!(faults[0].render(false).starts_with("error: unknown spout type `fiel`\n --> words.toml:3:8\n"));
 //! ```
 
+mod cases;
 mod check;
 mod component;
 mod config;
@@ -38,6 +39,7 @@ mod words;
 use std::io;
 use std::path::Path;
 
+pub use cases::{Case, Expect};
 pub use check::{PreparedModel, check};
 pub use diagnostic::{Diagnostic, Place, Related, Severity};
 pub use parse::parse;

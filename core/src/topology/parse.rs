@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::Sources;
+use super::cases::cases;
 use super::component::component;
 use super::include::load;
 use super::read::{At, Reader, near_or_list};
@@ -12,7 +13,7 @@ use super::spec::{ModelLocation, ModelSpec, Spec};
 use super::tree::{Entry, Table, Val};
 use crate::{ComponentKind, Settings};
 
-const KEYS: [&str; 6] = ["name", "include", "config", "models", "spouts", "bolts"];
+const KEYS: [&str; 7] = ["name", "include", "config", "models", "spouts", "bolts", "tests"];
 const SETTINGS: [&str; 9] = [
     "workers",
     "max_spout_pending",
@@ -92,8 +93,9 @@ pub fn parse(path: &Path, sources: &mut Sources<'_>) -> Spec {
         let at = root.get("name").map_or(Span::new(0, 0..0), |e| e.node.span);
         read.faults.add(at, "the topology has no spout, so nothing would ever flow").help("add a [spouts.NAME]");
     }
+    let tests = cases(&mut read, table("tests"), &components);
     loaded.faults = faults;
-    Spec { loaded, name, settings, models, components, broken_components, broken_models, typed }
+    Spec { loaded, name, settings, models, components, tests, broken_components, broken_models, typed }
 }
 
 fn topology_name(read: &mut Reader<'_>, entry: &Entry) -> Option<At<String>> {

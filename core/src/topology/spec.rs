@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::cases::Case;
 use super::diagnostic::{Diagnostic, Severity};
 use super::include::Loaded;
 use super::read::At;
@@ -20,6 +21,7 @@ pub struct Spec {
     pub(crate) settings: Settings,
     pub(crate) models: Vec<ModelSpec>,
     pub(crate) components: Vec<ComponentSpec>,
+    pub(crate) tests: Vec<Case>,
     /// Names of components and models that are there but too broken to be in the lists above.
     pub(crate) broken_components: BTreeSet<String>,
     pub(crate) broken_models: BTreeSet<String>,
@@ -124,6 +126,17 @@ impl Spec {
     /// ```
     pub fn models(&self) -> &[ModelSpec] {
         &self.models
+    }
+
+    /// The tests that it carries, in the order of the file.
+    ///
+    /// ```
+    /// use squall_core::topology::{Sources, parse};
+    /// let read = &mut |_: &std::path::Path| Ok("[tests.nothing]\nlimit = 10".to_owned());
+    /// assert_eq!(parse("a.toml".as_ref(), &mut Sources { read, var: &|_| None }).tests()[0].name, "nothing");
+    /// ```
+    pub fn tests(&self) -> &[Case] {
+        &self.tests
     }
 
     /// Whether something is wrong already; [`check`](super::check) will report it, with all else that it finds.
