@@ -20,7 +20,7 @@ const EDGES: [f64; 14] = [1e-6, 1e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 5e-2, 0.1, 0
 /// assert_eq!(
 ///     text.end(),
 ///     "# TYPE squall_tuples counter\n# HELP squall_tuples Tuples.\nsquall_tuples_total{component=\"a\\\"b\"} 3\n\
-///      # TYPE squall_slots gauge\n# HELP squall_slots Slots.\nsquall_slots 4\n# EOF\n"
+///      ## TYPE squall_slots gauge\n# HELP squall_slots Slots.\nsquall_slots 4\n# EOF\n"
 /// );
 /// ```
 #[derive(Debug, Default)]

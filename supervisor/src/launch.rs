@@ -147,6 +147,16 @@ impl Supervisor {
         }
     }
 
+    /// The same, unless its process has ended meanwhile: what was written for it has been removed, or is its successor's.
+    pub(crate) fn keep_if_it_runs(&self, key: &Key, kept: &Kept) {
+        self.look(|r| {
+            let run = r.entries.get(key).and_then(|e| e.run.as_ref());
+            if run.is_some_and(|run| run.kept.incarnation == kept.incarnation) {
+                self.keep(key, kept);
+            }
+        });
+    }
+
     /// Takes over what still runs of an earlier supervisor's workers.
     pub(crate) fn adopt(&self) -> Vec<(Key, Started)> {
         let mut adopted = Vec::new();

@@ -102,7 +102,7 @@ fn take_over(supervisor: &Arc<Supervisor>, desired: Desired) {
         (new, kept)
     });
     // The newest orders are those that a worker is started with again should nimbus be away then.
-    kept.iter().filter(|(_, k)| k.pid > 0).for_each(|(key, k)| supervisor.keep(key, k));
+    kept.iter().filter(|(_, k)| k.pid > 0).for_each(|(key, k)| supervisor.keep_if_it_runs(key, k));
     new.into_iter().for_each(|key| supervisor.employ(key, None));
 }
 

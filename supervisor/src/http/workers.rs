@@ -27,7 +27,7 @@ pub(super) async fn hello(State(supervisor): Shared, Path(key): Path<Key>, reque
     supervisor.beat();
     // After the others were told: none of them waits for the disk.
     if kept.pid > 0 {
-        supervisor.keep(&key, &kept);
+        supervisor.keep_if_it_runs(&key, &kept);
     }
     Ok(StatusCode::NO_CONTENT)
 }
