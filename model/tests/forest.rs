@@ -2,7 +2,7 @@
 //!
 //! The parent writes an artefact of random trees and starts itself four times; the children open, prefault and score it with two
 //! threads each, say so, and wait. What the kernel then counts for the map is compared with the file. SQUALL_FOREST_MB=1024 makes
-//! makes it a gigabyte; what CI runs is smaller and no different.
+//! it a gigabyte; what CI runs is smaller and no different.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
