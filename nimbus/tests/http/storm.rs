@@ -164,3 +164,29 @@ fn metrics_are_open_metrics_with_a_family_once_and_an_end() {
     assert_eq!(families.len(), all, "a family comes once");
     assert_eq!(http(nimbus.address, "wrong", "GET", "/metrics", b"").0, 401);
 }
+
+/// Every series that the Grafana dashboard asks for is one that a daemon tells or could tell: its name stands in the sources.
+#[test]
+fn the_dashboard_asks_only_for_metrics_that_there_are() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let dashboard = read("deploy/grafana-dashboard.json");
+    serde_json::from_str::<Value>(&dashboard).unwrap();
+    let sources = read("nimbus/src/http/metrics.rs") + &read("supervisor/src/http/metrics.rs");
+    let book = read("docs/metrics.md");
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut asked = 0;
+    for (at, _) in dashboard.match_indices("squall_") {
+        let name: String = dashboard[at..].chars().take_while(|c| is_name(*c)).collect();
+        let family = name.trim_end_matches("_total").trim_end_matches("_bucket");
+        assert!(sources.contains(&format!("\"{family}\"")), "the dashboard asks for `{name}`, which nobody tells");
+        asked += 1;
+    }
+    assert!(asked > 20);
+    // And the book names every family.
+    for part in sources.split("\"squall_").skip(1) {
+        let family = format!("squall_{}", part.split('"').next().unwrap());
+        let short = family.replacen("squall_component_", "…_", 1);
+        assert!(book.contains(&family) || book.contains(&short), "docs/metrics.md does not name `{family}`");
+    }
+}
