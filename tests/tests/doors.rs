@@ -144,8 +144,15 @@ fn nimbus_answers_garbage_with_4xx_and_goes_on() {
         post("/v1/topologies/x/rebalance", body);
         post("/v1/supervisors/zz/heartbeat", body);
     }
-    for path in ["/", "/v1", "/v1/nothing", "/v1/topologies/..%2f..%2fetc/plan", "/v1/blobs/..%2ftoken", "/v1/topologies/none"]
-    {
+    for path in [
+        "/ui/..%2ftoken",
+        "/ui/",
+        "/v1",
+        "/v1/nothing",
+        "/v1/topologies/..%2f..%2fetc/plan",
+        "/v1/blobs/..%2ftoken",
+        "/v1/topologies/none",
+    ] {
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n");
         let status = answer(&url, request.as_bytes());
         assert!(status.contains(" 4"), "{path}: {status}");
@@ -165,7 +172,10 @@ fn every_call_needs_the_token() {
     let supervisor = cluster.status().supervisors[0].url.clone();
     let wrong = "0".repeat(cluster.token().len());
     for url in [cluster.url(), &supervisor] {
-        for path in ["/v1/cluster", "/v1/topologies", "/v1/logs", "/v1/workers/x/0/orders", "/v1/nothing", "/"] {
+        // `/` of nimbus is the page's own file, which is the same everywhere and tells nothing of the cluster.
+        let paths =
+            ["/v1/cluster", "/v1/topologies", "/v1/logs", "/v1/workers/x/0/orders", "/v1/nothing", "/metrics", "/v1/live"];
+        for path in paths.into_iter().chain(["/api/v1/topology/summary", "/api/openapi.json", "/nothing"]) {
             for header in [String::new(), format!("authorization: Bearer {wrong}\r\n"), "authorization: Basic eA==\r\n".into()]
             {
                 let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n{header}connection: close\r\n\r\n");
@@ -174,6 +184,8 @@ fn every_call_needs_the_token() {
             }
         }
     }
+    let page = answer(&supervisor, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    assert!(page.contains(" 401 "), "a supervisor has no page: {page}");
     let file = cluster.file("wrong-token", &wrong);
     let ran = run(cluster.command().args(["list", "--token-file", &file]));
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);

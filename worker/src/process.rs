@@ -115,8 +115,19 @@ fn work(registry: &Registry, launch: &Launch, plan: Arc<Plan>, plan_hash: String
     links.run(engine.shared.clone(), move |news| drop(news_of_links.send(Event::Links(news))))?;
     let (incarnation, state) = (launch.incarnation, RunState::Inactive);
     let models = Keeper::start(live, &versions, move || drop(news_of_models.send(Event::Models)))?;
-    let worker =
-        Worker { engine, links, supervisor, incarnation, state, epoch: 0, connected: false, log, models, tapped: false };
+    let worker = Worker {
+        engine,
+        links,
+        supervisor,
+        incarnation,
+        state,
+        epoch: 0,
+        began: Instant::now(),
+        connected: false,
+        log,
+        models,
+        tapped: false,
+    };
     worker.live(first, &inbox);
     runtime.shutdown_timeout(Duration::from_millis(100));
     Ok(())
@@ -129,6 +140,7 @@ struct Worker {
     incarnation: u64,
     state: RunState,
     epoch: u64,
+    began: Instant,
     /// The links to all other workers were open once.
     connected: bool,
     log: logging::Levels,
@@ -187,10 +199,11 @@ impl Worker {
             }
         };
         log::info!("{why}");
-        let Worker { engine, links, supervisor, incarnation, epoch, .. } = self;
+        let Worker { engine, links, supervisor, incarnation, epoch, began, .. } = self;
         let last = engine.stop_and_report(GRACE);
         links.close();
-        let report = Report { incarnation, epoch, phase: Phase::Drained, tasks: last.0, errors: last.1, ..Report::default() };
+        let (at_ms, phase) = (began.elapsed().as_millis() as u64, Phase::Drained);
+        let report = Report { incarnation, epoch, at_ms, phase, tasks: last.0, errors: last.1, ..Report::default() };
         if let Err(error) = supervisor.report(&report).map(drop) {
             log::info!("the last report was not delivered: {error}");
         }
@@ -234,6 +247,7 @@ impl Worker {
         let report = Report {
             incarnation: self.incarnation,
             epoch: self.epoch,
+            at_ms: self.began.elapsed().as_millis() as u64,
             phase,
             urgent,
             tasks: self.engine.task_reports(),

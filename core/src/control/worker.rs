@@ -152,6 +152,9 @@ pub struct Report {
     pub incarnation: u64,
     /// The epoch of the orders it follows.
     pub epoch: u64,
+    /// When it was made, in milliseconds since the worker began, by its monotonic clock; it may be heard a good deal later.
+    #[serde(default)]
+    pub at_ms: u64,
     /// Where it stands.
     pub phase: Phase,
     /// Something changed or is about to: nimbus should see this report at once, not with the next heartbeat.

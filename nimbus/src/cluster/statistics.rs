@@ -15,6 +15,9 @@ const MOST_ERRORS: usize = 100;
 const LONGEST_MESSAGE: usize = 4096;
 /// How far back rates look.
 const WINDOW: Duration = Duration::from_secs(10);
+/// Milliseconds by which a worker's clock may go wrong from report to report, and by which a report is never late.
+const DRIFT: u64 = 1;
+const CLOCK_WAS_SET: u64 = 5000;
 /// The time that the first report of an incarnation tells of.
 const FIRST: Duration = Duration::from_millis(200);
 
@@ -53,8 +56,10 @@ struct Live {
     plan_hash: String,
     reports: u64,
     report: Report,
-    /// When the report was heard, unix time in milliseconds.
+    /// When the report was made (or, where it does not say, heard), unix time in milliseconds.
     heard_ms: u64,
+    /// When the worker began by nimbus's clock, as the report that came quickest tells; none before there was one.
+    began_ms: Option<u64>,
     samples: VecDeque<Sample>,
 }
 
@@ -132,7 +137,8 @@ impl Statistics {
         let live = live.into_iter().filter_map(|l| {
             let (plan_hash, samples) = (l.plan, VecDeque::new());
             let plan = plan(&plan_hash)?;
-            let live = Live { plan, plan_hash, reports: l.reports, report: l.report, heard_ms: l.heard_ms, samples };
+            let live =
+                Live { plan, plan_hash, reports: l.reports, report: l.report, heard_ms: l.heard_ms, began_ms: None, samples };
             Some(((l.worker, l.incarnation), live))
         });
         Statistics { carried, live: live.collect(), errors, error_counts, series, timeline, ..Statistics::default() }
@@ -177,10 +183,12 @@ impl Statistics {
             report: Report::default(),
             // The first report comes as soon as it is up.
             heard_ms: from.unix_ms.saturating_sub(FIRST.as_millis() as u64),
+            began_ms: None,
             samples: VecDeque::new(),
         });
         let unchanged = live.reports > 0 && same_counts(&live.report, report);
-        let (from_ms, to_ms) = (std::mem::replace(&mut live.heard_ms, from.unix_ms), from.unix_ms);
+        let to_ms = live.made_ms(report.at_ms, from.unix_ms);
+        let from_ms = std::mem::replace(&mut live.heard_ms, to_ms);
         self.series.add(Counted { plan: &live.plan, before: &live.report, now: report, from_ms, to_ms });
         live.reports = from.reports;
         live.report = Report { errors: Vec::new(), ..report.clone() };
@@ -383,6 +391,20 @@ impl Statistics {
 }
 
 impl Live {
+    /// When a report was made by nimbus's clock: reports are made evenly and heard unevenly, and what was counted belongs to the
+    /// time in which it was.
+    fn made_ms(&mut self, at_ms: u64, heard_ms: u64) -> u64 {
+        if at_ms == 0 {
+            return heard_ms;
+        }
+        let now = heard_ms.saturating_sub(at_ms);
+        // The two clocks may drift apart, or nimbus's be set.
+        let began =
+            self.began_ms.map_or(now, |before| if now > before + CLOCK_WAS_SET { now } else { now.min(before + DRIFT) });
+        self.began_ms = Some(began);
+        (began + at_ms).min(heard_ms).max(self.heard_ms)
+    }
+
     /// A task's rates over the window; nothing where it has been silent for that long.
     fn rates(&self, task: u32, now: Duration) -> Rates {
         let (Some(first), Some(last)) = (self.samples.front(), self.samples.back()) else { return Rates::default() };
@@ -496,6 +518,27 @@ mod tests {
         assert!(!step(&mut s, 0, 3, 11, 0), "it was not the end after all");
         s.judge(&plan, None);
         assert!(!s.finished);
+    }
+
+    #[test]
+    fn reports_that_are_heard_late_count_for_the_time_in_which_they_were_made() {
+        let (plan, mut s) = (plan(), Statistics::default());
+        // A hundred a second, reported once a second, heard with the next of two heartbeats a second.
+        for n in 1..=20u64 {
+            let made = n * 1013;
+            let unix_ms = 100_000 + made.next_multiple_of(500);
+            let r = Report { at_ms: made, ..report(1, made / 10, 0) };
+            assert!(s.take(From { unix_ms, ..from(0, 1, n) }, &plan, &r));
+            s.series.tick(unix_ms / 1000, |_| 0.0);
+        }
+        let fine: Vec<u64> = s
+            .series
+            .finished()
+            .iter()
+            .filter(|f| f.0 == 0)
+            .map(|f| f.2.components.get("s").map_or(0, |c| c.numbers.emitted))
+            .collect();
+        assert!(fine[3..].iter().all(|n| (98..=103).contains(n)), "{fine:?}");
     }
 
     #[test]
