@@ -91,6 +91,7 @@ fn work(registry: &Registry, launch: &Launch, plan: Arc<Plan>, plan_hash: String
     let live = Models::new(versions.clone());
     let around = Surroundings {
         worker: launch.worker,
+        incarnation: launch.incarnation,
         tasks,
         threads: launch.threads,
         models: launch.models.clone(),

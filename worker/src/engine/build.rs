@@ -12,6 +12,7 @@ use squall_core::{ComponentKind, Context, Error, Metrics, Models, Next, Plan, Re
 use super::dead_letters::DeadLetters;
 use super::emission::{Bundle, Emission, OutStream};
 use super::gate::{Debts, Gate};
+use super::inbound::Bits;
 use super::ledger::Ledger;
 use super::pool::Pool;
 use super::routes::Router;
@@ -27,6 +28,8 @@ const WATCH: Duration = Duration::from_millis(100);
 pub(crate) struct Surroundings {
     /// This worker's index.
     pub(crate) worker: u32,
+    /// Which start of it this is.
+    pub(crate) incarnation: u64,
     /// The tasks it runs.
     pub(crate) tasks: BTreeSet<u32>,
     /// How many threads run them.
@@ -90,9 +93,11 @@ pub(crate) fn build(plan: Arc<Plan>, registry: &Registry, around: Surroundings) 
             ComponentKind::Spout => {
                 let mut spout = registry.build_spout(&planned.type_name, &planned.config, &ctx).map_err(named)?;
                 spout.open(&ctx).map_err(named)?;
+                let mut ledger = Ledger::new(*id, seed as u32 ^ (seed >> 32) as u32);
+                ledger.welcome(around.worker, shared.worker_bits.of(around.worker, around.incarnation));
                 Role::Spout(Box::new(SpoutRole {
                     spout,
-                    ledger: Ledger::new(*id, seed as u32 ^ (seed >> 32) as u32),
+                    ledger,
                     outcomes: Vec::new(),
                     dead_letters: DeadLetters::new(&plan, &ctx),
                     active: false,
@@ -144,11 +149,13 @@ fn shared(plan: &Arc<Plan>, around: &Surroundings) -> Shared {
         links: around.links.clone(),
         tasks: OnceLock::new(),
         places: (0..count).map(place).collect(),
+        worker_bits: Bits::new(settings.workers),
         bits: (0..count).map(|_| AtomicU64::new(0)).collect(),
         gates: (0..count).map(gate).collect(),
         sources,
         active: AtomicBool::new(false),
-        started: Instant::now(),
+        // A simulation has a clock of its own, and for the engine time stands still.
+        started: Instant::now() + if cfg!(test) && around.threads == 0 { Duration::from_secs(86_400) } else { Duration::ZERO },
         acking: settings.acking,
         max_pending: settings.max_spout_pending.max(1) as usize,
         message_timeout: settings.message_timeout,
@@ -200,6 +207,10 @@ fn routes(plan: &Plan, shared: &Shared, component: usize, task: u32, around: &Su
 type Run = Box<dyn FnOnce(&Arc<Shared>) + Send>;
 
 fn start(shared: Arc<Shared>, around: Surroundings) -> Result<Engine> {
+    #[cfg(test)]
+    if around.threads == 0 {
+        return Ok(Engine { shared, threads: Vec::new() });
+    }
     let mut threads = Vec::new();
     let mut spawn = |name: String, run: Run| {
         let (shared, runtime) = (shared.clone(), around.runtime.clone());

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use squall_core::wire::{DecodedBatch, Delta};
+use squall_core::wire::{DecodedBatch, Delta, Verdict};
 use squall_core::{Batch, Columns, Root, Source};
 
 use super::Shared;
@@ -71,7 +71,7 @@ impl Shared {
                     // Unless it is up already.
                     let _ = self.bits[*task as usize].compare_exchange(
                         0,
-                        waiting_bit(worker),
+                        self.worker_bits.waiting(worker),
                         Ordering::Relaxed,
                         Ordering::Relaxed,
                     );
@@ -82,8 +82,11 @@ impl Shared {
 
     /// A worker is up: its tasks may be sent to.
     pub(crate) fn peer_up(&self, worker: u32, incarnation: u64) {
-        let bit = worker_bit(worker, incarnation);
-        self.news(News::CameUp(bit));
+        let bit = self.worker_bits.of(worker, incarnation);
+        // Some may have come and gone that were never heard of here; where workers share bits, nobody can tell.
+        let older =
+            if self.worker_bits.are_own(self.plan.settings.workers) { self.worker_bits.all_of(worker) & !bit } else { 0 };
+        self.news(News::CameUp { worker, bit, older });
         for task in self.tasks_at(worker) {
             self.bits[task].store(bit, Ordering::Relaxed);
             if let Some(gate) = &self.gates[task] {
@@ -100,16 +103,25 @@ impl Shared {
     /// A worker died: what was on its way is lost, and every tree it touched fails.
     pub(crate) fn peer_down(&self, worker: u32, incarnation: u64) {
         for task in self.tasks_at(worker) {
-            self.bits[task].store(waiting_bit(worker), Ordering::Relaxed);
+            self.bits[task].store(self.worker_bits.waiting(worker), Ordering::Relaxed);
             if let Some(gate) = &self.gates[task] {
                 gate.close();
             }
         }
         self.waits.elsewhere(worker, None);
-        let waiting = waiting_bit(worker);
-        self.news(News::Died(worker_bit(worker, incarnation) | waiting));
-        // What is emitted from now on waits for its successor.
-        self.news(News::CameUp(waiting));
+        let (bit, waiting) = (self.worker_bits.of(worker, incarnation), self.worker_bits.waiting(worker));
+        self.news(News::Died { worker, bit, waiting });
+    }
+
+    /// Rows for a worker that died will never arrive there: their trees fail.
+    pub(crate) fn thrown_away(&self, batches: Vec<DecodedBatch>) {
+        let receivers = batches.into_iter().flat_map(|b| b.receivers);
+        let edges = receivers.flat_map(|r| r.lineage.edges().to_vec());
+        let failed = |e: squall_core::Edge| Delta { root: e.root, xor: 0, workers: 0, verdict: Verdict::Failed };
+        let mut deltas: Vec<Delta> = edges.map(failed).collect();
+        deltas.dedup_by_key(|d| d.root);
+        self.tell_ledgers(&mut deltas, &mut Vec::new());
+        self.go();
     }
 
     fn tasks_at(&self, worker: u32) -> impl Iterator<Item = usize> + '_ {
@@ -125,17 +137,37 @@ impl Shared {
     }
 }
 
-/// The bit of edges that are made while a worker is down. They wait for its next incarnation, whichever that will be, and fail with it
-/// should it die before they are done.
-fn waiting_bit(worker: u32) -> u64 {
-    worker_bit(worker, 0)
+/// Bits of workers in the masks of ledgers. Each worker has a range of its own as long as there are no more than 21: one for edges
+/// that are made while it is down, and the others by turns for its incarnations. Workers that share a bit share their trees' failures.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bits {
+    each: u64,
 }
 
-/// The bit of a worker's incarnation in the masks of ledgers. Incarnations of one worker get different bits with a
-/// probability of 63 in 64; workers that share a bit share their trees' failures.
-fn worker_bit(worker: u32, incarnation: u64) -> u64 {
-    let mut z = (incarnation ^ u64::from(worker).rotate_left(32)).wrapping_add(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    1 << ((z ^ (z >> 31)) & 63)
+impl Bits {
+    pub(super) fn new(workers: u32) -> Self {
+        Bits { each: (64 / u64::from(workers.max(4))).max(3) }
+    }
+
+    /// Of edges made while a worker is down. They wait for its next incarnation, whichever that will be, and fail with it should it
+    /// die before they are done.
+    fn waiting(self, worker: u32) -> u64 {
+        1 << (u64::from(worker) * self.each % 64)
+    }
+
+    /// Whether so many workers have ranges of their own.
+    fn are_own(self, workers: u32) -> bool {
+        u64::from(workers) * self.each <= 64
+    }
+
+    /// Of all incarnations of a worker.
+    fn all_of(self, worker: u32) -> u64 {
+        (1..self.each).fold(0, |all, nth| all | 1 << ((u64::from(worker) * self.each + nth) % 64))
+    }
+
+    /// Of an incarnation. Those that follow each other differ.
+    pub(super) fn of(self, worker: u32, incarnation: u64) -> u64 {
+        let nth = (incarnation >> 32).wrapping_mul(7).wrapping_add(incarnation & u64::from(u32::MAX)) % (self.each - 1);
+        1 << ((u64::from(worker) * self.each + 1 + nth) % 64)
+    }
 }

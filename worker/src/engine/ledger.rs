@@ -3,6 +3,8 @@
 //! A tree is done when the XOR is zero, for every id comes twice: when the edge is made and when it is done. It fails when
 //! a bolt says so, when a worker that it touched dies, or at the message time-out.
 
+use std::collections::BTreeMap;
+
 use squall_core::wire::{Delta, Verdict};
 use squall_core::{Edge, Root};
 
@@ -48,6 +50,8 @@ pub(crate) struct Ledger {
     seed: u32,
     /// Bits of workers that died not long ago: a delta that names one is about a tree that worker may have held.
     dead: Vec<(u64, u64)>,
+    /// The bits of workers that live, by worker.
+    living: BTreeMap<u32, u64>,
 }
 
 /// How long a dead worker's bit is remembered, in nanoseconds. Deltas travel in milliseconds.
@@ -55,7 +59,13 @@ const REMEMBER_NS: u64 = 10_000_000_000;
 
 impl Ledger {
     pub(crate) fn new(task: u32, seed: u32) -> Self {
-        Ledger { task, slots: Vec::new(), free: Vec::new(), seed, dead: Vec::new() }
+        Ledger { task, slots: Vec::new(), free: Vec::new(), seed, dead: Vec::new(), living: BTreeMap::new() }
+    }
+
+    /// Trees under way as (the spout's id, XOR, workers).
+    #[cfg(test)]
+    pub(crate) fn trees(&self) -> Vec<(u64, u64, u64)> {
+        self.slots.iter().filter(|s| s.live).map(|s| (s.id, s.xor, s.workers)).collect()
     }
 
     /// How many trees are under way.
@@ -116,17 +126,26 @@ impl Ledger {
         }
     }
 
-    /// A worker died: every tree it touched fails, now or when a delta tells of it.
-    pub(crate) fn bury(&mut self, worker_bits: u64, now_ns: u64, outcomes: &mut Vec<Outcome>) {
-        self.dead.retain(|(bits, at)| *bits != worker_bits && now_ns.saturating_sub(*at) < REMEMBER_NS);
-        self.dead.push((worker_bits, now_ns));
-        self.fail_where(Why::Death, now_ns, outcomes, |slot| slot.workers & worker_bits != 0);
+    /// A worker died: every tree it touched, or that has something waiting for it, fails, now or when a delta tells of it.
+    pub(crate) fn bury(&mut self, worker: u32, (bit, waiting): (u64, u64), now_ns: u64, outcomes: &mut Vec<Outcome>) {
+        self.living.remove(&worker);
+        self.dead.retain(|(dead, at)| *dead != bit && now_ns.saturating_sub(*at) < REMEMBER_NS);
+        // A living worker's trees must not fail because its bit is that of a dead one by chance.
+        if self.living.values().all(|living| *living != bit) {
+            self.dead.push((bit, now_ns));
+        }
+        self.fail_where(Why::Death, now_ns, outcomes, |slot| slot.workers & (bit | waiting) != 0);
     }
 
     /// A worker with this bit came up: it is not the dead one, even if the bit is the same by chance.
-    pub(crate) fn welcome(&mut self, worker_bit: u64) {
-        self.dead.iter_mut().for_each(|(bits, _)| *bits &= !worker_bit);
-        self.dead.retain(|(bits, _)| *bits != 0);
+    pub(crate) fn welcome(&mut self, worker: u32, bit: u64) {
+        self.living.insert(worker, bit);
+        self.dead.retain(|(dead, _)| *dead != bit);
+    }
+
+    /// Fails trees that older incarnations of a worker that came up have touched.
+    pub(crate) fn fail_older(&mut self, bits: u64, now_ns: u64, outcomes: &mut Vec<Outcome>) {
+        self.fail_where(Why::Death, now_ns, outcomes, |slot| slot.workers & bits != 0);
     }
 
     /// Fails all trees whose time-out began before `limit_ns`.
@@ -187,12 +206,30 @@ mod tests {
             ledger.plant(*r, i as u64, 10 + i as u64, 1 << i, 0);
         });
         let mut outcomes = Vec::new();
-        ledger.bury(1 << 1, 5, &mut outcomes);
+        ledger.bury(1, (1 << 1, 0), 5, &mut outcomes);
         assert_eq!(outcomes, [Outcome::Failed { id: 1, root: roots[1], why: Why::Death }]);
         // A bolt had sent an edge of tree 2 to the dead worker; its delta comes after the death.
         let late = Delta { root: roots[2], xor: 3, workers: 1 << 1, verdict: Verdict::Going };
         assert_eq!(ledger.apply(&late, 6), Some(Outcome::Failed { id: 2, root: roots[2], why: Why::Death }));
         assert_eq!(ledger.apply(&delta(roots[0], 10), 6), Some(Outcome::Done { id: 0, took_ns: 6 }));
+    }
+
+    #[test]
+    fn a_living_worker_that_shares_the_bit_of_a_dead_one_goes_on() {
+        let mut ledger = Ledger::new(1, 0);
+        ledger.welcome(1, 4);
+        ledger.welcome(2, 4);
+        let before = ledger.open();
+        ledger.plant(before, 7, 5, 4, 0);
+        let mut outcomes = Vec::new();
+        ledger.bury(1, (4, 8), 5, &mut outcomes);
+        assert_eq!(outcomes, [Outcome::Failed { id: 7, root: before, why: Why::Death }]);
+        let after = ledger.open();
+        ledger.plant(after, 7, 5, 4, 6);
+        let more = Delta { root: after, xor: 3, workers: 4, verdict: Verdict::Going };
+        assert_eq!(ledger.apply(&more, 7), None, "it may be the living one");
+        ledger.bury(2, (4, 0), 8, &mut outcomes);
+        assert_eq!(outcomes.len(), 2);
     }
 
     #[test]

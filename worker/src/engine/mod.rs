@@ -70,6 +70,7 @@ pub(crate) struct Shared {
     /// By task id: the worker it runs in, the bit of that worker's incarnation, and the gate to it from here.
     places: Vec<AtomicU32>,
     bits: Vec<AtomicU64>,
+    worker_bits: inbound::Bits,
     gates: Vec<Option<Gate>>,
     /// By stream number: the emitting component and its stream.
     sources: Vec<Source>,
@@ -244,6 +245,16 @@ impl Engine {
         if self.shared.active.swap(active, Ordering::SeqCst) != active {
             self.shared.spouts().for_each(|t| t.wake(&self.shared.scheduler));
         }
+    }
+
+    /// What spouts wait for, for tests that fail: (task, id, XOR, workers).
+    #[cfg(test)]
+    pub(crate) fn trees(&self) -> Vec<(u32, u64, u64, u64)> {
+        let of = |t: &Arc<Task>| match &lock(&t.body).role {
+            turn::Role::Spout(spout) => spout.ledger.trees().into_iter().map(|(id, x, w)| (t.id, id, x, w)).collect(),
+            turn::Role::Bolt(_) => Vec::new(),
+        };
+        self.shared.spouts().flat_map(of).collect()
     }
 
     /// No task has anything to do and no tree is under way.

@@ -247,6 +247,21 @@ impl Scheduler {
         self.call_one();
     }
 
+    /// One turn of one of the tasks that wait, for a simulation without threads; false if none waits.
+    #[cfg(test)]
+    pub(crate) fn turn_of_one(&self, pick: impl FnOnce(usize) -> usize, runner: &dyn Runner) -> bool {
+        let mut waiting: Vec<Arc<Task>> = std::iter::from_fn(|| self.retry(|| self.outside.steal())).collect();
+        if waiting.is_empty() {
+            return false;
+        }
+        let task = waiting.swap_remove(pick(waiting.len()));
+        waiting.into_iter().for_each(|t| self.outside.push(t));
+        if task.run(|task| runner.turn(task)) {
+            self.outside.push(task);
+        }
+        true
+    }
+
     /// Whether a thread is stuck in a component's code while there is work for it: another is needed in its place.
     pub(crate) fn needs_spare(&self) -> bool {
         if self.is_stopping() || !self.has_work() {

@@ -31,8 +31,17 @@ pub(crate) struct Mail {
 /// News about another worker, for ledgers.
 #[derive(Clone, Copy)]
 pub(crate) enum News {
-    Died(u64),
-    CameUp(u64),
+    /// With the bits of its edges, and of those that waited for it.
+    Died {
+        worker: u32,
+        bit: u64,
+        waiting: u64,
+    },
+    CameUp {
+        worker: u32,
+        bit: u64,
+        older: u64,
+    },
 }
 
 pub(crate) struct Task {

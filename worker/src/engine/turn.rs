@@ -367,8 +367,13 @@ impl SpoutRole {
         }
         for news in std::mem::take(&mut *lock(&task.news)) {
             match news {
-                News::Died(bit) => self.ledger.bury(bit, now_ns, &mut self.outcomes),
-                News::CameUp(bit) => self.ledger.welcome(bit),
+                News::Died { worker, bit, waiting } => {
+                    self.ledger.bury(worker, (bit, waiting), now_ns, &mut self.outcomes);
+                }
+                News::CameUp { worker, bit, older } => {
+                    self.ledger.welcome(worker, bit);
+                    self.ledger.fail_older(older, now_ns, &mut self.outcomes);
+                }
             }
         }
         if self.expiry.is_some_and(|at| Instant::now() >= at) {

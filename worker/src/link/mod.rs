@@ -11,3 +11,12 @@ mod window;
 
 pub(crate) use protocol::{Command, News, Settings};
 pub(crate) use thread::{LinkHandle, start};
+
+/// For the simulation, which has lines of its own.
+#[cfg(test)]
+pub(crate) mod parts {
+    pub(crate) use super::line::{Line, Lines};
+    pub(crate) use super::outbox::Outboxes;
+    pub(crate) use super::protocol::{Around, Counts, Protocol};
+    pub(crate) use super::wake::pair;
+}

@@ -109,19 +109,24 @@ impl Outbox {
         }
     }
 
-    pub(super) fn set_up(&self, up: bool) {
-        self.up.store(up, Ordering::SeqCst);
-        if !up {
-            let mut inner = lock(&self.inner);
-            inner.open.clear();
-            inner.control.clear();
-            inner.ready.clear();
-        }
+    pub(super) fn set_up(&self) {
+        self.up.store(true, Ordering::SeqCst);
+    }
+
+    /// Nobody is there any more; the data frames that are thrown away.
+    pub(super) fn set_down(&self) -> Vec<Vec<u8>> {
+        self.up.store(false, Ordering::SeqCst);
+        let mut inner = lock(&self.inner);
+        inner.control.clear();
+        let mut frames: Vec<Vec<u8>> = inner.ready.drain(..).collect();
+        frames.push(std::mem::take(&mut inner.open));
+        frames.retain(|f| !f.is_empty());
+        frames
     }
 }
 
 impl Outboxes {
-    pub(super) fn new(waker: Waker) -> Self {
+    pub(crate) fn new(waker: Waker) -> Self {
         Outboxes { boxes: RwLock::default(), waits: AtomicBool::new(false), waker }
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use squall_core::wire::{FrameKind, Hello, encode_hello, seal};
+use squall_core::wire::{FrameKind, Hello, decode_frame, encode_hello, seal};
 
 use super::line::Line;
 use super::outbox::Outbox;
@@ -127,6 +127,11 @@ impl<L: Line> Peer<L> {
             self.sent_bytes += frame.len() as u64;
             self.window.sent();
         }
+    }
+
+    /// Data frames that were sent and not acknowledged.
+    pub(super) fn unacknowledged(&self) -> impl Iterator<Item = &[u8]> {
+        self.window.frames().filter(|f| decode_frame(f).is_ok_and(|f| f.kind == FrameKind::Data))
     }
 
     /// When patience with unacknowledged frames ends.

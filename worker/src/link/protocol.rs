@@ -225,7 +225,7 @@ impl<N: Lines> Protocol<N> {
             Ok(line) => {
                 let mut peer = Peer::new(line, &hello, (key, self.epoch), self.outboxes.of(worker), self.now);
                 peer.ordered = ordered;
-                peer.outbox.set_up(true);
+                peer.outbox.set_up();
                 self.peers.insert(worker, peer);
             }
             Err(error) => log::error!("cannot connect to worker {worker} at {endpoint}: {error}"),
@@ -234,13 +234,20 @@ impl<N: Lines> Protocol<N> {
 
     fn down(&mut self, worker: u32) {
         let Some(mut peer) = self.peers.remove(&worker) else { return };
-        peer.outbox.set_up(false);
+        let never_sent = peer.outbox.set_down();
         let gone = self.gone.entry(worker).or_default();
         *gone = peer.incarnation.max(*gone);
         peer.line.give_up();
         self.incoming.retain(|_, i| i.worker != worker);
         log::info!("worker {worker} is gone");
         self.engine.peer_down(worker, peer.incarnation);
+        // Whoever keeps their ledgers may not have known this incarnation at all.
+        for frame in peer.unacknowledged().chain(never_sent.iter().map(Vec::as_slice)) {
+            let engine = &self.engine;
+            if let Ok(batches) = decode_batches(&frame[HEADER.len()..], &mut |stream| engine.storage(stream)) {
+                engine.thrown_away(batches);
+            }
+        }
         self.count_connected();
     }
 

@@ -60,6 +60,11 @@ impl SendWindow {
         self.frames.is_empty()
     }
 
+    /// What is not acknowledged.
+    pub(crate) fn frames(&self) -> impl Iterator<Item = &[u8]> {
+        self.frames.iter().map(Vec::as_slice)
+    }
+
     /// Frames and bytes not acknowledged.
     pub(crate) fn held(&self) -> (usize, usize) {
         (self.frames.len(), self.bytes)

@@ -3,4 +3,5 @@
 mod alone;
 mod components;
 mod joined;
+mod simulation;
 pub(crate) mod support;

@@ -67,9 +67,10 @@ impl crate::engine::Links for Nobody {
     fn go(&self) {}
 }
 
-fn around(worker: u32, tasks: BTreeSet<u32>, links: Arc<dyn crate::engine::Links>) -> Surroundings {
+fn around((worker, incarnation): (u32, u64), tasks: BTreeSet<u32>, links: Arc<dyn crate::engine::Links>) -> Surroundings {
     Surroundings {
         worker,
+        incarnation,
         tasks,
         threads: 2,
         models: Default::default(),
@@ -83,7 +84,7 @@ fn around(worker: u32, tasks: BTreeSet<u32>, links: Arc<dyn crate::engine::Links
 
 /// An engine that runs the whole plan by itself, its spouts emitting.
 pub(super) fn alone(plan: &Arc<Plan>) -> Engine {
-    let engine = build(plan.clone(), &registry(), around(0, (1..=plan.task_count()).collect(), Arc::new(Nobody))).unwrap();
+    let engine = build(plan.clone(), &registry(), around((0, 1), (1..=plan.task_count()).collect(), Arc::new(Nobody))).unwrap();
     engine.set_active(true);
     engine
 }
@@ -106,7 +107,7 @@ pub(super) fn linked(plan: &Arc<Plan>, worker: u32, incarnation: u64, tasks: &[u
         seed: incarnation.wrapping_mul(31) + u64::from(worker),
     };
     let links = link::start(settings).unwrap();
-    let around = around(worker, tasks.iter().copied().collect(), links.outboxes.clone());
+    let around = around((worker, incarnation), tasks.iter().copied().collect(), links.outboxes.clone());
     let engine = build(plan.clone(), &registry(), around).unwrap();
     links.run(engine.shared.clone(), |_| {}).unwrap();
     let peer = Peer { index: worker, tasks: tasks.to_vec(), since: 0, endpoint: Some(links.endpoint.clone()), incarnation };
