@@ -8,6 +8,7 @@ pub mod browser;
 pub mod chaos;
 mod cluster;
 mod daemon;
+pub mod fuzz;
 pub mod model_file;
 mod output;
 mod process;

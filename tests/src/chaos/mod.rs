@@ -107,6 +107,10 @@ impl Chaos {
     pub fn rage(&mut self, kinds: &[Fault], faults: usize) {
         let mut deck = Vec::new();
         for n in 1..=faults {
+            if self.tally.distinct() == self.limit {
+                eprintln!("  all numbers are there before the {n}th fault");
+                return;
+            }
             if deck.is_empty() {
                 deck.extend_from_slice(kinds);
                 self.dice.shuffle(&mut deck);
