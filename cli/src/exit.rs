@@ -13,7 +13,7 @@ Exit codes:
   3    the cluster cannot be reached, or something else outside failed
   4    there is no such topology, worker, component type or file
   5    the cluster refuses it in its present state
-  130  stopped by Ctrl-C; 143 by SIGTERM";
+  130  stopped by Ctrl-C; 143 by SIGTERM, 129 when its terminal was closed";
 
 /// Why a command did not succeed.
 #[derive(Debug, thiserror::Error)]

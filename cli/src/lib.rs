@@ -6,6 +6,7 @@ mod client;
 mod exit;
 mod models;
 mod show;
+mod signals;
 mod topology;
 mod verbs;
 

@@ -42,6 +42,15 @@ pub(crate) struct Ready {
     files: BTreeMap<String, PathBuf>,
 }
 
+/// A file's content as text, or where it stops to be text.
+fn text(bytes: Vec<u8>) -> std::io::Result<String> {
+    String::from_utf8(bytes).map_err(|e| {
+        let fine = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let line = fine.iter().filter(|b| **b == b'\n').count() + 1;
+        std::io::Error::other(format!("it is not a text file: line {line} has bytes that are not UTF-8"))
+    })
+}
+
 /// Checks a topology. What is wrong with it is in the result; an error is what kept it from being checked.
 pub(crate) fn checked(given: &Given, show: &Show) -> Outcome<Checked> {
     // A file that is not there is told like every other wrong argument.
@@ -57,7 +66,7 @@ pub(crate) fn checked(given: &Given, show: &Show) -> Outcome<Checked> {
             set.or_else(|| std::env::var(name).ok())
         }
     };
-    let mut sources = Sources { read: &mut |path: &Path| std::fs::read_to_string(path), var: &var };
+    let mut sources = Sources { read: &mut |path: &Path| std::fs::read(path).and_then(text), var: &var };
     // As the user named it, so that messages do.
     let spec = parse(&given.file, &mut sources);
     let (models, mut files) = import_models(&spec, show)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::config_keys::{faults_of, keys_of};
+use crate::config_keys::{keys_of, read};
 use crate::suggest::did_you_mean;
 use crate::{Bolt, Context, Error, FieldType, InputStream, Result, Spout, StreamDecl};
 
@@ -379,9 +379,8 @@ impl Registry {
     pub fn bolt<C: BoltConfig>(&mut self, name: &'static str) -> &mut Self {
         let build: fn(&serde_json::Value, &Context) -> Result<Box<dyn Bolt>> = |config, ctx| parse::<C>(config)?.build(ctx);
         let resolve = |config: &serde_json::Value, check: &Check<'_>| {
-            let config: C = faults_of(config)?;
-            let blocking = config.blocking();
-            config.outputs(check).map(|outputs| Resolved { outputs, blocking }).map_err(fault)
+            let (config, faults) = read::<C>(config);
+            resolved(config.map(|c| (c.outputs(check), c.blocking())), faults)
         };
         let entry = Entry { about: C::ABOUT, keys: keys_of::<C>(), meanings: C::KEYS, resolve, build: Build::Bolt(build) };
         self.types.insert(name, entry);
@@ -396,9 +395,8 @@ impl Registry {
     pub fn spout<C: SpoutConfig>(&mut self, name: &'static str) -> &mut Self {
         let build: fn(&serde_json::Value, &Context) -> Result<Box<dyn Spout>> = |config, ctx| parse::<C>(config)?.build(ctx);
         let resolve = |config: &serde_json::Value, check: &Check<'_>| {
-            let config: C = faults_of(config)?;
-            let blocking = config.blocking();
-            config.outputs(check).map(|outputs| Resolved { outputs, blocking }).map_err(fault)
+            let (config, faults) = read::<C>(config);
+            resolved(config.map(|c| (c.outputs(check), c.blocking())), faults)
         };
         let entry = Entry { about: C::ABOUT, keys: keys_of::<C>(), meanings: C::KEYS, resolve, build: Build::Spout(build) };
         self.types.insert(name, entry);
@@ -517,12 +515,22 @@ fn parse<C: DeserializeOwned>(config: &serde_json::Value) -> Result<C> {
     serde_path_to_error::deserialize(config).map_err(|e| Error::user(format!("config.{}: {}", e.path(), e.inner())))
 }
 
+/// What a type says of its configuration, if it could be read, beside what was found before it was asked.
+fn resolved(said: Option<(Result<Vec<StreamDecl>>, bool)>, mut faults: Faults) -> Result<Resolved, Faults> {
+    match said {
+        Some((Ok(outputs), blocking)) if faults.is_empty() => return Ok(Resolved { outputs, blocking }),
+        Some((Err(error), _)) => faults.push(fault(&error)),
+        _ => {}
+    }
+    Err(faults)
+}
+
 /// A message that begins with `` `key`: `` is shown at that key.
-fn fault(error: Error) -> Faults {
+fn fault(error: &Error) -> ConfigFault {
     let message = error.to_string();
     let placed = message.strip_prefix('`').and_then(|rest| rest.split_once("`: "));
-    vec![match placed {
+    match placed {
         Some((path, rest)) => ConfigFault { path: path.to_owned(), message: rest.to_owned() },
         None => ConfigFault { path: String::new(), message },
-    }]
+    }
 }

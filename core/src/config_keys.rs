@@ -14,8 +14,9 @@ pub(crate) fn keys_of<C: DeserializeOwned>() -> Option<&'static [&'static str]> 
     keys
 }
 
-/// The configuration, or everything that is wrong with it.
-pub(crate) fn faults_of<C: DeserializeOwned>(config: &serde_json::Value) -> Result<C, Vec<ConfigFault>> {
+/// Everything that is wrong with a configuration, and the configuration itself if that is nothing but keys that its type does
+/// not know.
+pub(crate) fn read<C: DeserializeOwned>(config: &serde_json::Value) -> (Option<C>, Vec<ConfigFault>) {
     let mut faults = Vec::new();
     let mut rest = config.clone();
     if let (Some(known), Some(map)) = (keys_of::<C>(), rest.as_object_mut()) {
@@ -29,10 +30,10 @@ pub(crate) fn faults_of<C: DeserializeOwned>(config: &serde_json::Value) -> Resu
             fine
         });
     }
+    let unknown = faults.len();
     loop {
         let error = match serde_path_to_error::deserialize::<_, C>(&rest) {
-            Ok(config) if faults.is_empty() => return Ok(config),
-            Ok(_) => return Err(faults),
+            Ok(config) => return ((faults.len() == unknown).then_some(config), faults),
             Err(error) => error,
         };
         let path = error.path().to_string();
@@ -46,7 +47,7 @@ pub(crate) fn faults_of<C: DeserializeOwned>(config: &serde_json::Value) -> Resu
             faults.push(ConfigFault { path: if path == "." { String::new() } else { path }, message });
         }
         if rest.as_object_mut().and_then(|map| map.shift_remove(&key)).is_none() {
-            return Err(faults);
+            return (None, faults);
         }
     }
 }
@@ -97,7 +98,8 @@ mod tests {
 
     #[test]
     fn all_faults_are_found_each_at_its_place() {
-        let faults = faults_of::<Config>(&serde_json::json!({"pth": 1, "path": 3, "rows": -1, "emit": [1, "x"]})).unwrap_err();
+        let (config, faults) = read::<Config>(&serde_json::json!({"pth": 1, "path": 3, "rows": -1, "emit": [1, "x"]}));
+        assert!(config.is_none());
         let paths: Vec<&str> = faults.iter().map(|f| f.path.as_str()).collect();
         assert_eq!(paths, ["pth", "path", "rows", "emit[1]"]);
         assert!(faults[0].message.contains("did you mean `path`?"), "{}", faults[0].message);
@@ -105,8 +107,14 @@ mod tests {
 
     #[test]
     fn a_missing_key_is_named() {
-        let faults = faults_of::<Config>(&serde_json::json!({"rows": 1, "emit": []})).unwrap_err();
+        let (_, faults) = read::<Config>(&serde_json::json!({"rows": 1, "emit": []}));
         assert_eq!(faults.len(), 1);
         assert!(faults[0].message.contains("missing field `path`"));
+    }
+
+    #[test]
+    fn what_a_type_does_not_know_does_not_hide_the_rest() {
+        let (config, faults) = read::<Config>(&serde_json::json!({"path": "a", "rows": 1, "emit": [], "rws": 2}));
+        assert_eq!((config.unwrap().path.as_str(), faults.len()), ("a", 1));
     }
 }

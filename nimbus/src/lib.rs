@@ -23,13 +23,34 @@ pub use options::Options;
 pub use token::token;
 
 use std::future::{Future, IntoFuture};
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use squall_core::control::{Discovery, loopback_only};
 use squall_core::{Error, Result};
 use tokio::net::TcpListener;
+
+/// The file in nimbus's folder that holds its port.
+const PORT: &str = "port";
+
+/// Listens for the nimbus of this folder: with port 0 on the port it had before, if that is free, because supervisors and
+/// clients know it by that.
+///
+/// # Errors
+/// The address is not on loopback, or in use.
+pub async fn listen(dir: &Path, bind: SocketAddr) -> Result<TcpListener> {
+    loopback_only(bind)?;
+    let before = std::fs::read_to_string(dir.join(PORT)).ok().and_then(|p| p.trim().parse().ok());
+    if let (0, Some(port)) = (bind.port(), before)
+        && let Ok(listener) = TcpListener::bind(SocketAddr::new(bind.ip(), port)).await
+    {
+        return Ok(listener);
+    }
+    TcpListener::bind(bind).await.map_err(|e| Error::external(format!("cannot listen on {bind}")).because(e))
+}
 
 /// How long calls under way may take after the end was asked for.
 const LAST_CALLS: Duration = Duration::from_secs(1);
@@ -49,6 +70,7 @@ pub async fn run(options: Options, listener: TcpListener, shutdown: impl Future<
         .map_err(|e| Error::external(format!("cannot make the folder {}", dir.display())).because(e))?;
     let dir = std::fs::canonicalize(dir)?;
     let store = Arc::new(store::Embedded::open(&dir.join("state.redb"))?);
+    std::fs::write(dir.join(PORT), address.port().to_string())?;
     let token = token::token(&dir)?;
     let blobs = Arc::new(blobs::Blobs::open(dir.join("blobs"), options.blob_limit)?);
     let times = (options.lease, options.blob_grace);

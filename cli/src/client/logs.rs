@@ -21,7 +21,9 @@ pub(crate) enum Stream {
 /// A piece of a log.
 #[derive(Debug)]
 pub(crate) struct Piece {
-    /// Where it begins.
+    /// In which of the log's files it is: a log is rotated.
+    pub(crate) file: Option<u64>,
+    /// Where in this file it begins.
     pub(crate) offset: u64,
     /// Where the next piece begins.
     pub(crate) next: u64,
@@ -32,8 +34,8 @@ pub(crate) struct Piece {
 /// Where a piece is to begin.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum From {
-    /// At this byte.
-    Offset(u64),
+    /// Behind what was read of this file; at its end, in the next one.
+    After(Option<u64>, u64),
     /// This many bytes before the end.
     Tail(u64),
 }
@@ -48,7 +50,8 @@ impl Client {
     pub(crate) fn log(&self, name: &str, worker: u32, stream: Stream, from: From, follow: Duration) -> Outcome<Piece> {
         let stream = if stream == Stream::Log { "log" } else { "out" };
         let begin = match from {
-            From::Offset(at) => format!("offset={at}"),
+            From::After(None, offset) => format!("offset={offset}"),
+            From::After(Some(file), offset) => format!("file={file}&offset={offset}"),
             From::Tail(bytes) => format!("tail={bytes}"),
         };
         let mut path = topology(name, &format!("/logs/{worker}?{begin}&stream={stream}"))?;
@@ -56,10 +59,11 @@ impl Client {
             path.push_str(&format!("&follow_ms={}", follow.as_millis()));
         }
         let mut response = self.call(Method::GET, &path, SendBody::none(), PATIENCE + follow)?;
+        let file = number(&response, "squall-file");
         let (offset, next) = (number(&response, "squall-offset"), number(&response, "squall-next"));
         let bytes = response.body_mut().with_config().limit(8 << 20).read_to_vec().map_err(|e| self.unreachable(e))?;
         let offset = offset.unwrap_or(0);
-        Ok(Piece { offset, next: next.unwrap_or(offset + bytes.len() as u64), bytes })
+        Ok(Piece { file, offset, next: next.unwrap_or(offset + bytes.len() as u64), bytes })
     }
 }
 

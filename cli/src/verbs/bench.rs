@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use clap::builder::BoolishValueParser;
 use squall_bench::{Ground, Options, Report, SCENARIOS, table};
 use squall_core::control::{Kill, Submit, TopologyStatus};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::local::LocalCluster;
 use crate::exit::{Failure, Outcome};
 use crate::show::{Align, Show};
+use crate::signals::Signals;
 use crate::topology::{self, Given};
 
 /// Workers report once a second; how much later nimbus may hear of it, which is how wrong the clock may be.
@@ -47,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2))]
     workers: Option<u32>,
     /// Whether tuples are tracked; unless given, both where it matters.
-    #[arg(long, value_name = "on|off", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "on|off", value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     acking: Option<bool>,
     /// How long each measurement takes, after warming up.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
@@ -203,14 +203,11 @@ impl<'a> Private<'a> {
         let told = Arc::new(AtomicI32::new(0));
         let tell = told.clone();
         cluster.spawn(async move {
-            let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-            else {
-                return;
-            };
-            let number = tokio::select! { _ = interrupt.recv() => 2, _ = terminate.recv() => 15 };
+            let Ok(mut signals) = Signals::watch() else { return };
+            let number = signals.next().await;
             tell.store(number, Ordering::SeqCst);
             // A bare program may take seconds; whoever asks twice does not want to wait. Workers end with this process.
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            signals.next().await;
             std::process::exit(128 + number);
         });
         Ok(Private { cluster, show, peer: vec![program.into(), "bench".into(), "peer".into()], signal: told })

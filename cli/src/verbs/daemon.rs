@@ -5,11 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use squall_core::control::loopback_only;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Failure, Outcome};
+use crate::signals::Signals;
 
 /// A runtime for a daemon's calls and timers; its work is small.
 pub(super) fn runtime() -> Outcome<Runtime> {
@@ -45,21 +44,15 @@ pub(super) fn address(bind: IpAddr, port: u16) -> Outcome<SocketAddr> {
     Ok(address)
 }
 
-pub(super) async fn listen(address: SocketAddr) -> Outcome<TcpListener> {
-    TcpListener::bind(address).await.map_err(|e| Failure::Outside(format!("cannot listen on {address}: {e}")))
-}
-
 /// Ready when the process is told to stop; a second signal ends it on the spot.
 pub(super) fn told_to_stop() -> Outcome<impl Future<Output = ()> + Send + 'static> {
-    let failed = |e: std::io::Error| Failure::Outside(format!("cannot watch for signals: {e}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut signals = Signals::watch().map_err(|e| Failure::Outside(format!("cannot watch for signals: {e}")))?;
     Ok(async move {
-        let code = tokio::select! { _ = interrupt.recv() => 130, _ = terminate.recv() => 143 };
+        let number = signals.next().await;
         log::info!("stopping");
         tokio::spawn(async move {
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-            std::process::exit(code);
+            signals.next().await;
+            std::process::exit(128 + number);
         });
     })
 }

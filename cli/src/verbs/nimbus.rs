@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// The address to listen on; only loopback, until there is encryption.
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     bind: IpAddr,
-    /// The port to listen on; 0 takes a free one.
+    /// The port to listen on; 0 takes the one it had before, or a free one.
     #[arg(long, value_name = "PORT", default_value_t = 6627)]
     port: u16,
     /// How long a supervisor may be silent before its workers are given to others.
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     options.discovery = if args.hidden { None } else { squall_nimbus::discovery_path() };
     daemon::runtime()?.block_on(async {
         let stop = daemon::told_to_stop()?;
-        let listener = daemon::listen(address).await?;
+        let listener = squall_nimbus::listen(&options.dir, address).await?;
         let local = listener.local_addr().map_err(|e| crate::exit::Failure::Outside(e.to_string()))?;
         show.line(&format!("http://{local}"))?;
         Ok(squall_nimbus::run(options, listener, stop).await?)

@@ -67,7 +67,11 @@ fn tasks(text: &str) -> Result<(String, u32), String> {
     let wrong = || format!("`{text}`: expected COMPONENT=N, such as classify=4");
     let (component, n) = text.split_once('=').ok_or_else(wrong)?;
     let n: u32 = n.trim().parse().map_err(|_| wrong())?;
-    if component.trim().is_empty() || n == 0 { Err(wrong()) } else { Ok((component.trim().to_owned(), n)) }
+    match component.trim() {
+        "" => Err(wrong()),
+        _ if n == 0 => Err(format!("`{text}`: a component has at least one task")),
+        component => Ok((component.to_owned(), n)),
+    }
 }
 
 #[cfg(test)]
@@ -77,8 +81,9 @@ mod tests {
     #[test]
     fn a_component_and_a_positive_number() {
         assert_eq!(tasks("classify=4"), Ok(("classify".into(), 4)));
-        for wrong in ["classify", "classify=0", "=3", "classify=x"] {
+        for wrong in ["classify", "=3", "classify=x"] {
             assert!(tasks(wrong).unwrap_err().contains("COMPONENT=N"), "{wrong}");
         }
+        assert!(tasks("classify=0").unwrap_err().contains("at least one task"));
     }
 }

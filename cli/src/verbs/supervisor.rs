@@ -10,11 +10,14 @@ use crate::client::{self, Where};
 use crate::exit::{Failure, Outcome};
 use crate::show::Show;
 
+/// How often it is looked for a nimbus.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Starts a supervisor: it runs workers on this machine, keeps one copy of each model, and serves their logs.
 ///
 /// Prints its address on stdout, logs to stderr, and runs until Ctrl-C or SIGTERM. Its workers run on without it, and a
 /// supervisor started again with the same folder adopts them; with --stop-workers they stop with it. Several supervisors
-/// can share a machine, each with its own folder.
+/// can share a machine, each with its own folder. Without --nimbus it waits for a nimbus of the same user to come.
 ///
 /// Examples:
 ///   squall supervisor
@@ -50,23 +53,43 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     let address = daemon::address(args.bind, args.port)?;
-    let (nimbus, token) = client::nimbus(place)?;
     let dir = daemon::folder(args.dir.as_deref(), "supervisor")?;
-    let mut options = squall_supervisor::Options::new(&dir, nimbus, token, own_worker()?);
-    options.slots = args.slots;
-    options.machine_id = args.machine_id.clone();
-    options.worker_timeout = args.worker_timeout;
-    options.stop_workers_on_exit = args.stop_workers;
-    if let Some(cores) = args.cores {
-        options.cores = cores;
-    }
     daemon::runtime()?.block_on(async {
-        let stop = daemon::told_to_stop()?;
+        let mut stop = Box::pin(daemon::told_to_stop()?);
+        let (nimbus, token) = tokio::select! {
+            found = find_nimbus(place) => found?,
+            () = &mut stop => return Ok(()),
+        };
+        let mut options = squall_supervisor::Options::new(&dir, nimbus, token, own_worker()?);
+        options.slots = args.slots;
+        options.machine_id = args.machine_id.clone();
+        options.worker_timeout = args.worker_timeout;
+        options.stop_workers_on_exit = args.stop_workers;
+        if let Some(cores) = args.cores {
+            options.cores = cores;
+        }
         let listener = squall_supervisor::listen(&dir, address).await?;
         let local = listener.local_addr().map_err(|e| Failure::Outside(e.to_string()))?;
         show.line(&format!("http://{local}"))?;
         Ok(squall_supervisor::run(options, listener, stop).await?)
     })
+}
+
+/// Address and token; waits for a nimbus of this user if none was named and none has been started yet.
+async fn find_nimbus(place: &Where) -> Outcome<(String, String)> {
+    let mut told = false;
+    loop {
+        match client::nimbus(place) {
+            Err(Failure::Outside(why)) if place.nimbus.is_none() && place.token_file.is_none() => {
+                if !told {
+                    log::warn!("waiting: {why}");
+                    told = true;
+                }
+            }
+            found => return found,
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// How to start Squall's own worker: this very program.

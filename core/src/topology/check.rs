@@ -7,7 +7,7 @@ use super::component::MOST_TASKS;
 use super::diagnostic::Diagnostic;
 use super::fault::Faults;
 use super::graph::Graph;
-use super::read::grouped;
+use super::read::{At, grouped};
 use super::source::Span;
 use super::spec::{ModelSpec, Spec};
 use super::{diagnostic::Severity, shown};
@@ -75,7 +75,7 @@ pub fn check(
     };
     let graph = checker.graph();
     checker.cycles(&graph);
-    checker.too_many_tasks();
+    checker.numbers_of_tasks();
     let order = graph.order();
     let behind = (0..spec.components.len()).filter(|c| !order.contains(c));
     for component in order.iter().copied().chain(behind) {
@@ -188,13 +188,17 @@ impl<'s> Checker<'s> {
                 .collect();
             spans.sort();
             let Some((first, _)) = spans.first().cloned() else { continue };
-            let fault = self.faults.add(first, format!("these bolts feed each other: {}", names.join(" → ")));
+            let message = match &names[..] {
+                [itself, _] => format!("bolt `{itself}` feeds itself"),
+                _ => format!("these bolts feed each other: {}", names.join(" → ")),
+            };
+            let fault = self.faults.add(first, message);
             fault.help("a cycle would stand still under back-pressure: take one of its inputs out");
             fault.also.extend(spans.into_iter().skip(1));
         }
     }
 
-    fn too_many_tasks(&mut self) {
+    fn numbers_of_tasks(&mut self) {
         let mut total = 0;
         for parallelism in self.spec.components.iter().filter_map(|c| c.parallelism.as_ref()) {
             let before = total;
@@ -203,6 +207,15 @@ impl<'s> Checker<'s> {
                 let message = format!("with this the topology has {} tasks", grouped(total));
                 self.faults.add(parallelism.span, message).help(format!("the most is {}", grouped(MOST_TASKS)));
             }
+        }
+        let known = self.spec.components.iter().all(|c| c.parallelism.is_some()) && self.spec.broken_components.is_empty();
+        if let Some(At { value: workers, span }) = &self.spec.workers
+            && known
+            && *workers > total
+        {
+            let message =
+                format!("{} workers for {} tasks: the rest would have nothing to do", grouped(*workers), grouped(total));
+            self.faults.warn(*span, message).help(format!("only {} will be started", grouped(total)));
         }
     }
 

@@ -63,7 +63,7 @@ pub fn parse(path: &Path, sources: &mut Sources<'_>) -> Spec {
         Some(Val::Table(table)) => table.0.as_slice(),
         _ => &[],
     };
-    let settings = settings(&mut read, &Table(table("config").to_vec()));
+    let (settings, workers) = settings(&mut read, &Table(table("config").to_vec()));
     let (mut models, mut broken_models) = (Vec::new(), BTreeSet::new());
     for entry in table("models") {
         match model(&mut read, entry, &loaded.files) {
@@ -95,7 +95,7 @@ pub fn parse(path: &Path, sources: &mut Sources<'_>) -> Spec {
     }
     let tests = cases(&mut read, table("tests"), &components);
     loaded.faults = faults;
-    Spec { loaded, name, settings, models, components, tests, broken_components, broken_models, typed }
+    Spec { loaded, name, settings, workers, models, components, tests, broken_components, broken_models, typed }
 }
 
 fn topology_name(read: &mut Reader<'_>, entry: &Entry) -> Option<At<String>> {
@@ -111,8 +111,10 @@ fn topology_name(read: &mut Reader<'_>, entry: &Entry) -> Option<At<String>> {
     Some(name)
 }
 
-fn settings(read: &mut Reader<'_>, table: &Table) -> Settings {
+/// The settings, and where `workers` is.
+fn settings(read: &mut Reader<'_>, table: &Table) -> (Settings, Option<At<u64>>) {
     let mut settings = Settings::default();
+    let mut workers = None;
     let habits = [
         ("parallelism", "`parallelism` belongs to each spout and bolt"),
         ("message_timeout_secs", "write message_timeout = \"30s\""),
@@ -122,7 +124,10 @@ fn settings(read: &mut Reader<'_>, table: &Table) -> Settings {
     for entry in &table.0 {
         let mut number = |most: u64| read.whole(entry, 1..=most).map(|n| n.value as u32);
         match entry.key.as_str() {
-            "workers" => settings.workers = number(MOST_WORKERS).unwrap_or(1),
+            "workers" => {
+                workers = read.whole(entry, 1..=MOST_WORKERS);
+                settings.workers = workers.as_ref().map_or(1, |n| n.value as u32);
+            }
             "max_spout_pending" => settings.max_spout_pending = number(u32::MAX.into()).unwrap_or(1),
             "max_failures" => settings.max_failures = number(u32::MAX.into()),
             "dead_letters" => {
@@ -158,7 +163,7 @@ fn settings(read: &mut Reader<'_>, table: &Table) -> Settings {
             read.faults.add(entry.key_span, message).help(help);
         }
     }
-    settings
+    (settings, workers)
 }
 
 /// `LEVEL` or `MODULE=LEVEL`, several with commas between them.

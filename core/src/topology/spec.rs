@@ -19,6 +19,8 @@ pub struct Spec {
     pub(crate) loaded: Loaded,
     pub(crate) name: Option<At<String>>,
     pub(crate) settings: Settings,
+    /// Where `workers` was given.
+    pub(crate) workers: Option<At<u64>>,
     pub(crate) models: Vec<ModelSpec>,
     pub(crate) components: Vec<ComponentSpec>,
     pub(crate) tests: Vec<Case>,

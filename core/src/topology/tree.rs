@@ -132,6 +132,7 @@ impl Builder<'_> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         let file = File::new(String::new(), self.text.to_owned(), None);
         let mut lines = Vec::new();
+        let mut twice = 0..0;
         for error in &errors {
             let span = error.span().unwrap_or(0..0);
             // What follows in the same line is mostly a consequence.
@@ -139,7 +140,23 @@ impl Builder<'_> {
             if lines.contains(&line) {
                 continue;
             }
+            let duplicate = error.message() == "duplicate key";
+            // So are the keys of a table that is there twice.
+            if duplicate && twice.contains(&span.start) {
+                continue;
+            }
             lines.push(line);
+            if duplicate {
+                let begin = self.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+                if self.text[begin..].trim_start().starts_with('[') {
+                    let end = self.text[span.end..].find("\n[").map_or(self.text.len(), |at| span.end + at);
+                    twice = span.end..end;
+                }
+                let key = self.text[span.clone()].trim_matches(['"', '\'']);
+                let message = format!("not TOML: `{key}` is there twice");
+                self.faults.add(Span::new(self.file, span), message).help("take one out, or give it another name");
+                continue;
+            }
             let (what, help) = error.message().split_once(", ").unwrap_or((error.message(), ""));
             self.faults.add(Span::new(self.file, span), format!("not TOML: {what}")).help(help);
         }

@@ -92,7 +92,7 @@ fn value_of(found: &str) -> String {
 
 fn expected_words(expected: &str) -> String {
     match expected {
-        "a string" | "str" | "string" => "text".to_owned(),
+        "a string" | "str" | "string" | "path string" => "text".to_owned(),
         "a boolean" => "true or false".to_owned(),
         "a sequence" => "a list".to_owned(),
         "a map" => "a table".to_owned(),

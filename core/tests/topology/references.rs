@@ -101,7 +101,7 @@ fn a_cycle_is_named() {
         shorts(&faults),
         [
             "10:20+3 these bolts feed each other: a → b → c → a | a cycle would stand still under back-pressure: take one of its inputs out",
-            "22:20+6 these bolts feed each other: self → self | a cycle would stand still under back-pressure: take one of its inputs out",
+            "22:20+6 bolt `self` feeds itself | a cycle would stand still under back-pressure: take one of its inputs out",
         ]
     );
     let also: Vec<_> = faults[0].also.iter().map(|a| (a.place.line, a.label.as_str())).collect();

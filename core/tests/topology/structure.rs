@@ -8,7 +8,14 @@ fn a_file_that_is_no_toml() {
         "name = \"t\nx = 1\n[a",
         &["1:10+1 not TOML: invalid basic string | expected `\"`", "3:3+1 not TOML: unclosed table | expected `]`"],
     );
-    expect("name = 't'\nname = 'u'", &["2:1+4 not TOML: duplicate key"]);
+    expect("name = 't'\nname = 'u'", &["2:1+4 not TOML: `name` is there twice | take one out, or give it another name"]);
+    expect(
+        "[spouts.a]\ntype = 'x'\n[spouts.a]\ntype = 'y'\n[spouts.b]\ntype = 'x'\ntype = 'y'",
+        &[
+            "3:9+1 not TOML: `a` is there twice | take one out, or give it another name",
+            "7:1+4 not TOML: `type` is there twice | take one out, or give it another name",
+        ],
+    );
 }
 
 #[test]

@@ -101,8 +101,14 @@ impl World {
             |c: &squall_core::PlannedComponent| u64::from(*change.parallelism.get(&c.id).unwrap_or(&c.parallelism));
         faults.extend(admit::tasks_fault(t.plan.components.iter().map(parallelism)));
         if !faults.is_empty() {
-            let error = faults.join("; ");
-            return Err(Denied::new(Kind::Wrong, error, "`squall status` shows the topology's components").with(faults));
+            let (error, details) = match faults.len() {
+                1 => (faults.remove(0), Vec::new()),
+                n => (format!("{n} things are wrong with it"), faults),
+            };
+            // A suggestion is remedy enough.
+            let remedy =
+                if error.contains("did you mean") { "" } else { "`squall status NAME` shows its components and workers" };
+            return Err(Denied::new(Kind::Wrong, error, remedy).with(details));
         }
         // Draining a topology only to find that it cannot have what was asked for would be a pity.
         let (has, wants) = (t.record.workers.len(), deal(&changed(&t.plan, &change)).len());

@@ -107,6 +107,7 @@ struct One {
 
 async fn read_on(one: One, mut at: u64, mut filter: LineFilter, send: mpsc::Sender<Vec<LogLine>>) {
     let mut half: Vec<u8> = Vec::new();
+    let mut file: Option<u64> = None;
     loop {
         let source = one.nimbus.look(|w| Ok(w.log_sources())).unwrap_or_default();
         let Some((_, url, host)) = source.into_iter().find(|(s, ..)| *s == one.supervisor) else {
@@ -114,9 +115,10 @@ async fn read_on(one: One, mut at: u64, mut filter: LineFilter, send: mpsc::Send
             continue;
         };
         let path = format!(
-            "/v1/logs/{}/{}?offset={at}&follow_ms={}&stream={}",
+            "/v1/logs/{}/{}?{}offset={at}&follow_ms={}&stream={}",
             one.id,
             one.worker,
+            file.map_or_else(String::new, |f| format!("file={f}&")),
             POLL.as_millis(),
             one.stream.name()
         );
@@ -129,10 +131,12 @@ async fn read_on(one: One, mut at: u64, mut filter: LineFilter, send: mpsc::Send
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        if from != at {
-            // It was put aside and began anew.
+        let now = number("squall-file");
+        if from != at || file.is_some() && now != file {
+            // It was put aside; no line goes on in the next file.
             half.clear();
         }
+        file = now;
         at = next;
         half.extend_from_slice(&bytes);
         let whole = half.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);

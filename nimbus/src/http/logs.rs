@@ -19,7 +19,7 @@ use super::follow::{Follow, follow_all};
 use crate::denied::{Denied, Kind};
 use crate::nimbus::Nimbus;
 
-const HEADERS: [&str; 4] = ["content-type", "squall-offset", "squall-next", "squall-size"];
+const HEADERS: [&str; 5] = ["content-type", "squall-file", "squall-offset", "squall-next", "squall-size"];
 /// Reading all files of all workers of a machine takes a while.
 const SEARCH: Duration = Duration::from_secs(60);
 

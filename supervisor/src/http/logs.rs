@@ -1,6 +1,5 @@
 //! Workers' logs, a piece at a time. Which files there are is found by looking; no path comes from a request.
 
-use std::io::SeekFrom;
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
@@ -14,9 +13,10 @@ use bytes::Bytes;
 use http_body_util::Channel;
 use serde::Deserialize;
 use squall_core::control::LogFile;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::io::AsyncReadExt;
 
 use super::answer::{Denied, query};
+use super::rotated::{Parts, Position};
 use super::{LONGEST_WAIT, Shared};
 use crate::layout::Key;
 
@@ -61,6 +61,7 @@ impl Stream {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Ask {
+    file: Option<u64>,
     offset: Option<u64>,
     tail: Option<u64>,
     limit: Option<u64>,
@@ -75,31 +76,34 @@ pub(super) async fn piece(State(supervisor): Shared, Path(key): Path<Key>, uri: 
     let deadline = tokio::time::Instant::now() + Duration::from_millis(ask.follow_ms).min(LONGEST_WAIT);
     let limit = ask.limit.unwrap_or(LONGEST_PIECE).min(LONGEST_PIECE);
     let mut closing = supervisor.closing();
-    let size = || tokio::fs::metadata(&file);
-    let mut from = match (ask.offset, ask.tail) {
-        (Some(offset), _) => offset,
-        (None, Some(tail)) => size().await.map_or(0, |m| m.len()).saturating_sub(tail),
-        (None, None) => 0,
-    };
+    let mut from: Option<Position> = None;
     loop {
-        // Not there yet is as good as empty.
-        let size = size().await.map_or(0, |m| m.len());
-        if size < from {
-            // It was put aside and began anew.
-            from = 0;
-        }
-        if size > from || tokio::time::Instant::now() >= deadline || *closing.borrow() {
-            let bytes =
-                if size > from && limit > 0 { read(&file, from, limit).await.map_err(Denied::failed)? } else { Vec::new() };
-            let next = from + bytes.len() as u64;
+        let path = file.clone();
+        let (at, size, bytes) = tokio::task::spawn_blocking(move || {
+            let parts = Parts::open(&path)?;
+            let at = match (from, ask.offset, ask.tail) {
+                (Some(from), ..) => parts.after(Some(from.file), from.offset),
+                (None, Some(offset), _) => parts.after(ask.file, offset),
+                (None, None, Some(tail)) => parts.tail(tail),
+                (None, None, None) => parts.after(None, 0),
+            };
+            Ok::<_, std::io::Error>((at, parts.size(at.file), parts.read(at, limit)?))
+        })
+        .await
+        .map_err(std::io::Error::other)
+        .and_then(|read| read)
+        .map_err(Denied::failed)?;
+        if !bytes.is_empty() || limit == 0 || tokio::time::Instant::now() >= deadline || *closing.borrow() {
             let headers = [
                 (CONTENT_TYPE.as_str(), "application/octet-stream".to_owned()),
-                ("squall-offset", from.to_string()),
-                ("squall-next", next.to_string()),
+                ("squall-file", at.file.to_string()),
+                ("squall-offset", at.offset.to_string()),
+                ("squall-next", (at.offset + bytes.len() as u64).to_string()),
                 ("squall-size", size.to_string()),
             ];
             return Ok((headers, bytes).into_response());
         }
+        from = Some(at);
         tokio::select! {
             () = tokio::time::sleep(GLANCE) => {}
             _ = closing.wait_for(|c| *c) => {}
@@ -138,12 +142,4 @@ pub(super) async fn download(State(supervisor): Shared, Path(key): Path<Key>, ur
         }
     });
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], Body::new(channel)).into_response())
-}
-
-async fn read(file: &FilePath, from: u64, limit: u64) -> std::io::Result<Vec<u8>> {
-    let mut file = tokio::fs::File::open(file).await?;
-    file.seek(SeekFrom::Start(from)).await?;
-    let mut bytes = Vec::new();
-    file.take(limit).read_to_end(&mut bytes).await?;
-    Ok(bytes)
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod logs;
 mod metrics;
+mod rotated;
 mod search;
 mod workers;
 

@@ -144,7 +144,7 @@ async fn start(
         std::fs::create_dir(dir).map_err(|e| Failure::Outside(format!("cannot make `{}`: {e}", dir.display())))?;
     }
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let listener: TcpListener = daemon::listen(any).await?;
+    let listener: TcpListener = nimbus::listen(&nimbus_dir, any).await?;
     let url = format!("http://{}", listener.local_addr().map_err(|e| Failure::Outside(e.to_string()))?);
     let token = nimbus::token(&nimbus_dir)?;
     // No discovery file: `squall list` is not to find what is gone in a minute.

@@ -66,6 +66,9 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     if args.follow { reader.follow(next, show) } else { Ok(()) }
 }
 
+/// A file of a log, and a byte in it.
+type Place = (Option<u64>, u64);
+
 struct Reader<'a> {
     client: Client,
     args: &'a Args,
@@ -77,23 +80,32 @@ impl Reader<'_> {
         if self.args.output { Stream::Out } else { Stream::Log }
     }
 
-    /// Prints the last lines of a log, and tells where its next piece begins.
-    fn end(&self, file: &LogFile, show: &Show) -> Outcome<u64> {
-        let from = LogFrom::Tail(TAIL);
-        let piece = self.client.log(&self.args.name, file.worker, self.stream(), from, Duration::ZERO)?;
+    /// Prints the last lines of a log, and tells where to go on: in which file, and at which byte.
+    fn end(&self, log: &LogFile, show: &Show) -> Outcome<Place> {
+        let piece = |from| self.client.log(&self.args.name, log.worker, self.stream(), from, Duration::ZERO);
         let mut lines = Lines::default();
         let mut found: Vec<String> = Vec::new();
-        lines.add(&piece.bytes, |line| found.push(line.to_owned()));
+        let mut last = piece(LogFrom::Tail(TAIL))?;
+        let (cut, mut read) = (last.offset > 0, 0);
+        // The end of a log that was just rotated is in two files.
+        while !last.bytes.is_empty() {
+            lines.add(&last.bytes, |line| found.push(line.to_owned()));
+            read += last.bytes.len() as u64;
+            if read >= TAIL {
+                break;
+            }
+            last = piece(LogFrom::After(last.file, last.next))?;
+        }
         // The first one is cut where the piece is.
-        if piece.offset > 0 && !found.is_empty() {
+        if cut && !found.is_empty() {
             found.remove(0);
         }
         found.retain(|line| self.wanted(line));
         for line in &found[found.len().saturating_sub(self.args.lines)..] {
-            self.print(file.worker, line, show)?;
+            self.print(log.worker, line, show)?;
         }
         // A line that is not finished is read again.
-        Ok(piece.next.saturating_sub(lines.unfinished() as u64))
+        Ok((last.file, last.next.saturating_sub(lines.unfinished() as u64)))
     }
 
     fn wanted(&self, line: &str) -> bool {
@@ -109,12 +121,12 @@ impl Reader<'_> {
     }
 
     /// Prints what comes, from a thread for each worker.
-    fn follow(&self, from: Vec<(u32, u64)>, show: &Show) -> Outcome {
+    fn follow(&self, from: Vec<(u32, Place)>, show: &Show) -> Outcome {
         let (sender, receiver) = sync_channel::<(u32, Outcome<String>)>(1024);
-        for (worker, offset) in from {
+        for (worker, place) in from {
             let (client, name, stream) = (self.client.clone(), self.args.name.clone(), self.stream());
             let sender = sender.clone();
-            std::thread::spawn(move || follow_one(&client, &name, worker, stream, offset, &sender));
+            std::thread::spawn(move || follow_one(&client, &name, worker, stream, place, &sender));
         }
         drop(sender);
         // Ends when every thread has: the topology is gone.
@@ -128,10 +140,17 @@ impl Reader<'_> {
     }
 }
 
-fn follow_one(client: &Client, name: &str, worker: u32, stream: Stream, mut at: u64, to: &SyncSender<(u32, Outcome<String>)>) {
+fn follow_one(
+    client: &Client,
+    name: &str,
+    worker: u32,
+    stream: Stream,
+    mut at: Place,
+    to: &SyncSender<(u32, Outcome<String>)>,
+) {
     let mut lines = Lines::default();
     loop {
-        let piece = match client.log(name, worker, stream, LogFrom::Offset(at), FOLLOW) {
+        let piece = match client.log(name, worker, stream, LogFrom::After(at.0, at.1), FOLLOW) {
             Ok(piece) => piece,
             Err(Failure::NotFound(_)) => return,
             Err(failure) => {
@@ -139,11 +158,11 @@ fn follow_one(client: &Client, name: &str, worker: u32, stream: Stream, mut at: 
                 return;
             }
         };
-        if piece.offset != at {
-            // Rotated: what was left of the old file has no end.
+        if (piece.file, piece.offset) != at {
+            // In the next file: a line that has no end in the one before never will.
             lines = Lines::default();
         }
-        at = piece.next;
+        at = (piece.file, piece.next);
         let mut closed = false;
         lines.add(&piece.bytes, |line| closed |= to.send((worker, Ok(line.to_owned()))).is_err());
         if closed {

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use squall_core::control::TopologyStatus;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::console::Console;
 use crate::client::Client;
 use crate::exit::{Failure, Outcome};
+use crate::signals::Signals;
 use crate::verbs::local::LocalCluster;
 
 /// How often the logs are looked at.
@@ -51,14 +51,11 @@ impl Events {
         let events = Events { sender, receiver, console, stopped };
         let signals = events.sender.clone();
         cluster.spawn(async move {
-            let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-            else {
-                return;
-            };
-            let number = tokio::select! { _ = interrupt.recv() => 2, _ = terminate.recv() => 15 };
+            let Ok(mut watched) = Signals::watch() else { return };
+            let number = watched.next().await;
             // The queue may be full of lines that nobody reads any more; the second signal ends it all on the spot.
             let told = tokio::task::spawn_blocking(move || drop(signals.send(Event::Signal(number))));
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            watched.next().await;
             told.abort();
             std::process::exit(128 + number);
         });

@@ -95,7 +95,8 @@ fn facts(status: &TopologyStatus, lasted: Duration) -> Vec<(String, String)> {
     }
     for model in &status.models {
         let m = &model.memory;
-        let shared = format!("{} mapped by {} processes on {}", size(m.bytes), m.mapped_by, short(&model.machine));
+        let processes = if m.mapped_by == 1 { "process" } else { "processes" };
+        let shared = format!("{} mapped by {} {processes} on {}", size(m.bytes), m.mapped_by, short(&model.machine));
         let takes = format!("rss {}, pss {}, private {}", size(m.rss_bytes), size(m.pss_bytes), size(m.private_bytes));
         fact(&format!("model {}", model.name), format!("{shared}: {takes}"));
     }
