@@ -27,7 +27,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "squall-worker",
         ],
     ),
-    ("squall-tests", &["squall-core"]),
+    // Its fuzz targets read what models are read from.
+    ("squall-tests", &["squall-core", "squall-model"]),
 ];
 
 #[test]
