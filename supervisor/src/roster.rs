@@ -294,6 +294,8 @@ impl Roster {
             }
             entry.last_exit = Some(exit);
             entry.orders = None;
+            // Its successor has been told nothing that it could go on with.
+            entry.held = false;
         }
         self.refresh();
     }

@@ -135,7 +135,8 @@ fn without_nimbus_workers_are_kept_alive() {
     kill(before.pid.unwrap());
     let log = || std::fs::read_to_string(rig.worker_dir(0).join("worker.log")).unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
-    while log().matches("up ").count() < 2 || !log().ends_with("up 1\n") {
+    // The second one is told what the first was.
+    while log().matches("threads").count() < 2 || !log().ends_with("up 1\n") {
         assert!(Instant::now() < deadline, "{}", log());
         std::thread::yield_now();
     }
