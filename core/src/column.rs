@@ -321,7 +321,7 @@ impl Columns {
     /// assert_eq!(error, "field `n` takes int, not str");
     /// assert!(rows.is_empty());
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, row: &[ValueRef<'_>]) -> Result<(), String> {
         if row.len() != self.columns.len() {
             return Err(self.wrong_width(row.len()));
