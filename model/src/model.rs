@@ -5,12 +5,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array2, ArrayView2};
 
 use crate::artefact::{Node, Store};
 use crate::estimators::{self, Scorer};
 use crate::map::{Identity, Map};
-use crate::{Classes, Error, Kind, Rows, Texts, describe, hash};
+use crate::{Classes, Error, Kind, Rows, describe, hash};
 
 /// An opened artefact. Its weights are viewed in a read-only memory map that all processes share.
 ///
@@ -174,8 +174,7 @@ impl Model {
         match (rows.widen(), rows) {
             (None, Rows::Texts(texts)) if self.takes_texts() => {
                 let width = self.scorer.outline().n_features.unwrap_or(1);
-                for (text, ends) in texts.parts(TEXT_ELEMENTS / width.max(1)) {
-                    let part = Texts::new(text, &ends).ok_or_else(|| Error::Internal("a part of texts".into()))?;
+                for part in texts.parts(TEXT_ELEMENTS / width.max(1)) {
                     work(self.scorer.read(part)?.view())?;
                 }
                 Ok(())
@@ -201,14 +200,7 @@ impl Model {
             let width = self.scorer.outline().n_features.unwrap_or(0);
             parts.push(work(Array2::zeros((0, width)).view())?);
         }
-        match parts.pop() {
-            Some(only) if parts.is_empty() => Ok(only),
-            last => {
-                parts.extend(last);
-                let views: Vec<_> = parts.iter().map(|p| p.view()).collect();
-                concatenate(Axis(0), &views).map_err(|e| Error::Internal(format!("parts of answers: {e}")))
-            }
-        }
+        estimators::stack(parts).ok_or_else(|| Error::Internal("parts of an answer of several widths".into()))
     }
 
     /// sha256 of the artefact file in hex; computed from the map when first asked for.

@@ -20,6 +20,8 @@ pub enum Rows<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Texts<'a> {
     text: &'a str,
+    /// Where the first begins.
+    start: usize,
     ends: &'a [usize],
 }
 
@@ -28,7 +30,7 @@ impl<'a> Texts<'a> {
     /// `text` and lie between characters.
     pub fn new(text: &'a str, ends: &'a [usize]) -> Option<Texts<'a>> {
         let ascending = ends.is_sorted() && ends.last().copied().unwrap_or(0) == text.len();
-        (ascending && ends.iter().all(|end| text.is_char_boundary(*end))).then_some(Texts { text, ends })
+        (ascending && ends.iter().all(|end| text.is_char_boundary(*end))).then_some(Texts { text, start: 0, ends })
     }
 
     /// Number of texts.
@@ -43,19 +45,17 @@ impl<'a> Texts<'a> {
 
     /// One after the other.
     pub fn iter(&self) -> impl Iterator<Item = &'a str> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let starts = std::iter::once(self.start).chain(self.ends.iter().copied());
         let text = self.text;
         starts.zip(self.ends).map(move |(start, end)| &text[start..*end])
     }
 
-    /// In parts of up to `n` texts, each with a list of ends of its own.
-    pub(crate) fn parts(&self, n: usize) -> impl Iterator<Item = (&'a str, Vec<usize>)> {
-        let mut start = 0;
-        let text = self.text;
-        self.ends.chunks(n.max(1)).map(move |ends| {
-            let end = ends.last().copied().unwrap_or(start);
-            let part = (&text[start..end], ends.iter().map(|e| e - start).collect());
-            start = end;
+    /// In parts of up to `n` texts.
+    pub(crate) fn parts(&self, n: usize) -> impl Iterator<Item = Texts<'a>> {
+        let Texts { text, mut start, ends } = *self;
+        ends.chunks(n.max(1)).map(move |ends| {
+            let part = Texts { text, start, ends };
+            start = ends.last().copied().unwrap_or(start);
             part
         })
     }

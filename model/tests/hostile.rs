@@ -181,6 +181,21 @@ fn deep_and_wide_structures_are_harmless() {
 }
 
 #[test]
+fn a_number_alone_does_not_make_rows_wide() {
+    let scaler = |features: u32| {
+        let mut pickle = b"\x80\x02csklearn.preprocessing.data\nStandardScaler\n)\x81}(X\x09\x00\x00\x00with_mean\x89X\x08\x00\x00\x00with_std\x89X\x0e\x00\x00\x00n_features_in_\x8a\x05".to_vec();
+        pickle.extend(features.to_le_bytes());
+        pickle.extend_from_slice(b"\x00ub.");
+        pickle
+    };
+    import_bytes(&scaler(1 << 24)).unwrap();
+    for features in [(1 << 24) + 1, u32::MAX] {
+        let message = refusal(&scaler(features));
+        assert!(message.contains("too many columns"), "{message}");
+    }
+}
+
+#[test]
 fn copies_are_paid_for() {
     // One long text, turned into bytes again and again.
     let mut copies = b"\x80\x02c_codecs\nencode\nq\x00X\x00\x00\x10\x00".to_vec();

@@ -87,11 +87,7 @@ impl Transform {
         schemas::positions(batch, &self.config.pass, &mut self.positions)?;
         let Ready { model, meter } = &*self.model;
         let (asked, begun) = (rows.len() as u64, Instant::now());
-        let gathered = match model.takes_texts() {
-            true => self.config.features.gather_texts(batch, rows, &mut self.gathered)?,
-            false => self.config.features.gather(batch, rows, model.n_features(), &mut self.gathered)?,
-        };
-        let matrix = match gathered {
+        let matrix = match self.config.features.rows(batch, rows, model, &mut self.gathered)? {
             Some(matrix) => match model.transform(matrix) {
                 Ok(matrix) => Some(matrix),
                 Err(e) => {

@@ -73,13 +73,22 @@ impl Features {
         }
     }
 
-    /// The texts of these rows of a batch, for a model that takes texts. `gathered` as for [`gather`](Features::gather).
-    pub(crate) fn gather_texts<'b>(
+    /// What the model takes of these rows of a batch; none where no row is good. `gathered` tells which rows are, and what is wrong
+    /// with the others.
+    pub(crate) fn rows<'b>(
         &self,
-        batch: &Batch,
+        batch: &'b Batch,
         rows: Range<usize>,
+        model: &Model,
         gathered: &'b mut Gathered,
     ) -> Result<Option<Rows<'b>>> {
+        match model.takes_texts() {
+            true => self.gather_texts(batch, rows, gathered),
+            false => self.gather(batch, rows, model.n_features(), gathered),
+        }
+    }
+
+    fn gather_texts<'b>(&self, batch: &Batch, rows: Range<usize>, gathered: &'b mut Gathered) -> Result<Option<Rows<'b>>> {
         let Gathered { good, bad, text, ends, .. } = gathered;
         good.clear();
         bad.clear();
@@ -107,9 +116,8 @@ impl Features {
         Ok(Some(Rows::Texts(texts)))
     }
 
-    /// The features of these rows of a batch as a matrix. A fixed-width vector field is viewed where it lies, without a copy,
-    /// unless a row has to be left out. `gathered` tells which rows the matrix has, and what is wrong with the others.
-    pub(crate) fn gather<'b>(
+    /// A matrix. A fixed-width vector field is viewed where it lies, without a copy, unless a row has to be left out.
+    fn gather<'b>(
         &self,
         batch: &'b Batch,
         rows: Range<usize>,

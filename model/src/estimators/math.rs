@@ -2,7 +2,7 @@
 
 use super::vector::{exp_all, expit_all, wide};
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate};
 
 /// Below this many rows, packing the weights for a matrix product costs more than it saves.
 const FEW_ROWS: usize = 4;
@@ -100,6 +100,15 @@ pub(crate) fn softmax_rows(scores: &mut Array2<f64>) {
         let sum: f64 = row.iter().sum();
         row.iter_mut().for_each(|v| *v /= sum);
     }
+}
+
+/// The rows of several matrices in one; none unless there are some, of one width.
+pub(crate) fn stack(mut parts: Vec<Array2<f64>>) -> Option<Array2<f64>> {
+    if parts.len() == 1 {
+        return parts.pop();
+    }
+    let views: Vec<_> = parts.iter().map(|p| p.view()).collect();
+    concatenate(Axis(0), &views).ok()
 }
 
 /// Does `work` to all values at once, or to each where they do not lie together.

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayD, ArrayView2};
 
 use super::{Estimator, Family, Methods, Outline, math};
 use crate::artefact::{Builder, Node, Store, View};
@@ -39,13 +39,16 @@ fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
     let covariance = object.word("covariance_type", "full");
     let wrong = || object.wrong("precisions_cholesky_", "does not fit `means_` and `covariance_type`");
     let (shape, factors) = match &*covariance {
-        "full" => (vec![components, features, features], factors.permuted_axes_checked(&[0, 2, 1])),
-        "tied" => (vec![features, features], factors.permuted_axes_checked(&[1, 0])),
+        "full" => (vec![components, features, features], permuted(factors, &[0, 2, 1])),
+        "tied" => (vec![features, features], permuted(factors, &[1, 0])),
         "diag" => (vec![components, features], Some(factors)),
         // One number for all features of a component.
         "spherical" => {
+            if factors.len() != components {
+                return Err(wrong());
+            }
             let wide: Vec<f64> = factors.iter().flat_map(|v| std::iter::repeat_n(*v, features)).collect();
-            (vec![components, features], ndarray::ArrayD::from_shape_vec(vec![components, features], wide).ok())
+            (vec![components, features], ArrayD::from_shape_vec(vec![components, features], wide).ok())
         }
         other => return Err(Error::unsupported(object.class(), format!("its covariance_type `{other}` is not known"))),
     };
@@ -57,15 +60,9 @@ fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
     Ok(node)
 }
 
-/// Axes put in another order, where there are as many.
-trait Permute: Sized {
-    fn permuted_axes_checked(self, order: &[usize]) -> Option<Self>;
-}
-
-impl Permute for ndarray::ArrayD<f64> {
-    fn permuted_axes_checked(self, order: &[usize]) -> Option<Self> {
-        (self.ndim() == order.len()).then(|| self.permuted_axes(order.to_vec()))
-    }
+/// The array with its axes in another order, where it has as many.
+fn permuted(array: ArrayD<f64>, order: &[usize]) -> Option<ArrayD<f64>> {
+    (array.ndim() == order.len()).then(|| array.permuted_axes(order.to_vec()))
 }
 
 fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {

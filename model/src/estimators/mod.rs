@@ -25,6 +25,7 @@ mod vector;
 
 use ndarray::{Array2, ArrayView2};
 
+pub(crate) use math::stack;
 use preprocess::identity;
 pub(crate) use scorer::Scorer;
 
@@ -107,6 +108,9 @@ const FAMILIES: &[Family] = &[
     trees::TREE_REGRESSOR,
 ];
 
+/// The most columns a row may have, given or made: 128 MB. A few bytes of a file can ask for any number.
+const MAX_COLUMNS: usize = 1 << 24;
+
 /// Methods an estimator answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Methods {
@@ -141,6 +145,11 @@ pub(crate) trait Estimator: Send + Sync {
 
     /// Whether it takes texts: then `read` makes the rows that the other methods take.
     fn reads_text(&self) -> bool {
+        false
+    }
+
+    /// Whether `transform` gives rows as they are, so that a pipeline may leave it out.
+    fn passes(&self) -> bool {
         false
     }
 
@@ -203,18 +212,22 @@ pub(crate) fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Er
 pub(crate) fn load(node: &Node, store: &Store) -> Result<Scorer, Error> {
     let family = FAMILIES.iter().find(|f| f.op == node.op);
     let family = family.ok_or_else(|| node.broken("it is of a kind this version does not know"))?;
-    let estimator = (family.load)(node, store)?;
-    Ok(Scorer::new(node.class.clone(), estimator))
+    let scorer = Scorer::new(node.class.clone(), (family.load)(node, store)?);
+    let Outline { n_features, n_outputs, .. } = *scorer.outline();
+    if n_features.unwrap_or(0).max(n_outputs) > MAX_COLUMNS {
+        return Err(node.broken("its rows have too many columns"));
+    }
+    Ok(scorer)
 }
 
 /// The number of features, by the names it had over the years.
 fn n_features(object: &Obj<'_>) -> Result<usize, Error> {
-    for name in ["n_features_in_", "_n_features", "n_features_"] {
-        if object.some(name).is_some() {
-            return object.size(name);
-        }
+    let known = ["n_features_in_", "_n_features", "n_features_"];
+    let name = known.into_iter().find(|name| object.some(name).is_some()).unwrap_or(known[0]);
+    match object.size(name)? {
+        n if n > MAX_COLUMNS => Err(object.wrong(name, "is out of bounds")),
+        n => Ok(n),
     }
-    object.size("n_features_in_")
 }
 
 /// The scikit-learn classes that can be imported, in alphabetical order.

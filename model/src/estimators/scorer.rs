@@ -36,6 +36,10 @@ impl Scorer {
         self.estimator.reads_text()
     }
 
+    pub(crate) fn passes(&self) -> bool {
+        self.estimator.passes()
+    }
+
     pub(crate) fn read(&self, texts: Texts<'_>) -> Result<Array2<f64>, Error> {
         self.estimator.read(texts)
     }

@@ -139,10 +139,7 @@ impl Classifier {
         self.model.turn();
         schemas::positions(batch, &self.pass, &mut self.positions)?;
         let asked = rows.len();
-        let x = match self.model.model.takes_texts() {
-            true => self.features.gather_texts(batch, rows, &mut self.gathered)?,
-            false => self.features.gather(batch, rows, self.model.model.n_features(), &mut self.gathered)?,
-        };
+        let x = self.features.rows(batch, rows, &self.model.model, &mut self.gathered)?;
         let bad = asked - x.as_ref().map_or(0, squall_model::Rows::nrows);
         self.model.score(x, bad)?;
         let mut row = Vec::with_capacity(self.positions.len() + self.model.what.len());

@@ -58,9 +58,8 @@ impl Ready {
         for (_, what, field) in &resolved {
             let kind = what.kind(&model, &config.model, width).map_err(Error::user)?;
             if let Some(declared) = fit.output.field(field).filter(|f| f.kind != kind) {
-                let Config { model: name, .. } = config;
                 let text = format!("it gives `{field}` as {kind}, but the topology was checked with {}", declared.kind);
-                return Err(Error::user(format!("model `{name}`: {text}")));
+                return Err(Error::user(format!("model `{}`: {text}", config.model)));
             }
         }
         let mut ready = Ready {

@@ -1,6 +1,8 @@
 //! Transformers side by side: `ColumnTransformer` over chosen columns, `FeatureUnion` over all.
 
-use ndarray::{Array2, ArrayView2, s};
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2, s};
 
 use super::super::{Estimator, Family, Methods, Outline, Scorer, identity, n_features};
 use crate::artefact::{Builder, Child, Node, Store};
@@ -14,8 +16,16 @@ pub(crate) const UNION: Family = Family { op: "union", classes: &["FeatureUnion"
 /// A slice of columns is a few bytes in the file and a list here.
 const MAX_WIDTH: usize = 1 << 22;
 
+/// What a member is given of each row.
+enum Given {
+    All,
+    Columns(Vec<usize>),
+    /// What it has made of the text itself.
+    Read(Range<usize>),
+}
+
 struct Part {
-    columns: Option<Vec<usize>>,
+    given: Given,
     weight: f64,
     width: usize,
     transformer: Scorer,
@@ -135,41 +145,40 @@ fn chosen(object: &Obj<'_>, name: &str, columns: &Val<'_>, width: usize) -> Opti
 }
 
 fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
-    let mut parts: Vec<Part> = Vec::new();
-    let mut n_features = node.n_features;
+    let mut parts = Vec::new();
+    let (mut n_features, mut read, mut texts) = (node.n_features, 0, 0);
     for (i, child) in node.children.iter().enumerate() {
         let transformer = super::super::load(&child.node, store)?;
         let columns = super::load_columns(node, store, &format!("columns.{i}"))?;
         let outline = *transformer.outline();
-        let given = if transformer.reads_text() { None } else { columns.as_ref().map(Vec::len).or(n_features) };
-        if !outline.methods.transform || matches!((given, outline.n_features), (Some(a), Some(b)) if a != b) {
+        let given = match columns {
+            // Each takes the texts, and then the columns it has made of them.
+            _ if transformer.reads_text() => {
+                let from = read;
+                read += outline.n_features.unwrap_or(0);
+                texts += 1;
+                Given::Read(from..read)
+            }
+            Some(columns) => Given::Columns(columns),
+            None => {
+                n_features = n_features.or(outline.n_features);
+                Given::All
+            }
+        };
+        let takes = given.width(n_features);
+        if !outline.methods.transform || matches!((takes, outline.n_features), (Some(a), Some(b)) if a != b) {
             return Err(node.broken("a member does not transform what it is given"));
         }
-        if transformer.reads_text() {
-            // Each takes the texts, and then the columns it has made of them.
-            let from = parts.iter().map(Part::reads).sum();
-            parts.push(Part {
-                columns: Some((from..from + outline.n_features.unwrap_or(0)).collect()),
-                weight: node.f64(&format!("weight.{i}"))?,
-                width: outline.n_outputs,
-                transformer,
-            });
-            continue;
-        }
-        if columns.is_none() {
-            n_features = n_features.or(outline.n_features);
-        }
         // A transformer that does not know its width keeps that of its rows.
-        let width = if outline.n_features.is_none() && outline.n_outputs == 0 { given } else { Some(outline.n_outputs) };
+        let width = if outline.n_features.is_none() && outline.n_outputs == 0 { takes } else { Some(outline.n_outputs) };
         let width = width.ok_or_else(|| node.broken("the width of a member is unknown"))?;
-        parts.push(Part { columns, weight: node.f64(&format!("weight.{i}"))?, width, transformer });
-    }
-    let texts = parts.iter().filter(|p| p.transformer.reads_text()).count();
-    if texts > 0 && (texts < parts.len() || node.op == COLUMNS.op) {
-        return Err(node.broken("some of its members take texts, and others numbers"));
+        parts.push(Part { given, weight: node.f64(&format!("weight.{i}"))?, width, transformer });
     }
     if texts > 0 {
-        n_features = Some(parts.iter().map(Part::reads).sum());
+        if texts < parts.len() || node.op == COLUMNS.op {
+            return Err(node.broken("some of its members take texts, and others numbers"));
+        }
+        n_features = Some(read);
     }
     Ok(Box::new(SideBySide { n_features, parts }))
 }
@@ -191,10 +200,10 @@ impl Estimator for SideBySide {
 
     fn read(&self, texts: Texts<'_>) -> Result<Array2<f64>, Error> {
         let mut out = Array2::zeros((texts.len(), self.n_features.unwrap_or(0)));
-        let mut at = 0;
         for part in &self.parts {
-            out.slice_mut(s![.., at..at + part.reads()]).assign(&part.transformer.read(texts)?);
-            at += part.reads();
+            if let Given::Read(range) = &part.given {
+                out.slice_mut(s![.., range.clone()]).assign(&part.transformer.read(texts)?);
+            }
         }
         Ok(out)
     }
@@ -203,7 +212,7 @@ impl Estimator for SideBySide {
         let mut out = Array2::zeros((x.nrows(), self.outline().n_outputs));
         let mut at = 0;
         for part in &self.parts {
-            let rows = super::select(x, &part.columns);
+            let rows = part.given.of(x);
             let features = part.transformer.transform(rows.view()).map_err(|e| part.translate(e))?;
             let mut place = out.slice_mut(s![.., at..at + part.width]);
             if features.dim() != place.dim() {
@@ -219,15 +228,32 @@ impl Estimator for SideBySide {
     }
 }
 
-impl Part {
-    /// Columns that it makes of texts.
-    fn reads(&self) -> usize {
-        self.columns.as_ref().map_or(0, Vec::len)
+impl Given {
+    /// How many columns, of rows of this width.
+    fn width(&self, whole: Option<usize>) -> Option<usize> {
+        match self {
+            Given::All => whole,
+            Given::Columns(columns) => Some(columns.len()),
+            Given::Read(range) => Some(range.len()),
+        }
     }
 
+    fn of<'x>(&self, x: ArrayView2<'x, f64>) -> CowArray<'x, f64, Ix2> {
+        match self {
+            Given::All => CowArray::from(x),
+            Given::Columns(columns) => CowArray::from(x.select(Axis(1), columns)),
+            Given::Read(range) => CowArray::from(x.slice_move(s![.., range.clone()])),
+        }
+    }
+}
+
+impl Part {
     /// Columns in errors are those of the rows that came in.
     fn translate(&self, error: Error) -> Error {
-        let outer = |c: usize| self.columns.as_ref().and_then(|cs| cs.get(c)).copied().unwrap_or(c);
+        let outer = |c: usize| match &self.given {
+            Given::Columns(columns) => columns.get(c).copied().unwrap_or(c),
+            _ => c,
+        };
         match error {
             Error::NotFinite { row, column, value } => Error::NotFinite { row, column: outer(column), value },
             Error::Value { row, column, what } => Error::Value { row, column: outer(column), what },

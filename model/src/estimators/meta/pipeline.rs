@@ -78,7 +78,7 @@ impl Pipeline {
     /// The rows as the last step sees them.
     fn features<'x>(&self, x: ArrayView2<'x, f64>) -> Result<CowArray<'x, f64, Ix2>, Error> {
         let mut rows = CowArray::from(x);
-        for step in &self.transformers {
+        for step in self.transformers.iter().filter(|step| !step.passes()) {
             rows = CowArray::from(step.transform(rows.view())?);
         }
         Ok(rows)

@@ -8,11 +8,11 @@ mod library;
 
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
-use ort::session::{Session, SessionOutputs};
-use ort::value::{DynMapValueType, Tensor, TensorElementType, ValueType};
+use ndarray::{Array2, ArrayView2, Axis};
+use ort::session::Session;
+use ort::value::{DynMapValueType, DynValue, Tensor, TensorElementType, ValueType};
 
-use super::{Estimator, Family, Methods, Outline};
+use super::{Estimator, Family, MAX_COLUMNS, Methods, Outline, stack};
 use crate::artefact::{Builder, Node, Store};
 use crate::{Classes, Error, Kind};
 
@@ -87,6 +87,9 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
         return Err(said(format!("the model's input has shape {shape:?}; rows by features are taken")));
     };
     let n_features = usize::try_from(columns).ok().filter(|n| *n > 0);
+    if n_features.is_some_and(|n| n > MAX_COLUMNS) {
+        return Err(said(format!("the model's input has shape {shape:?}; rows of up to {MAX_COLUMNS} features are taken")));
+    }
     let mut model = Onnx {
         input: input.name().to_owned(),
         wide,
@@ -99,7 +102,7 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
         session: Mutex::new(session),
     };
     model.outputs()?;
-    model.measure(node)?;
+    model.measure()?;
     Ok(Box::new(model))
 }
 
@@ -128,41 +131,35 @@ impl Onnx {
     }
 
     /// Scores a row of zeros: how wide the answer is, and whether it fits the classes.
-    fn measure(&mut self, node: &Node) -> Result<(), Error> {
-        let zeros = Array2::zeros((1, self.n_features.unwrap_or(1)));
-        if self.n_features.is_none() {
+    fn measure(&mut self) -> Result<(), Error> {
+        let Some(n_features) = self.n_features else {
             self.classes = None;
             return Ok(());
-        }
+        };
         if self.scores.is_some() {
-            self.width = self.run(zeros.view())?.ncols();
+            self.width = self.run(Array2::zeros((1, n_features)).view())?.ncols();
         }
         let fits = |c: &Classes| self.label.is_some() && (self.scores.is_none() || self.width == c.len() || self.width == 1);
-        self.classes = node.classes().filter(fits);
+        self.classes = self.classes.take().filter(fits);
         Ok(())
     }
 
     /// The scores of each row.
     fn run(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
         let scores = self.scores.as_ref().ok_or_else(|| Error::Internal("an ONNX model without scores".into()))?;
-        self.each(x, |outputs, rows| {
-            let value = outputs.get(&scores.output).ok_or_else(|| said("an output is missing"))?;
-            if scores.maps {
-                return self.of_maps(value, rows);
-            }
-            let shaped = |data: Vec<f64>| {
-                let width = data.len() / rows.max(1);
-                Array2::from_shape_vec((rows, width), data).map_err(|_| said("scores that do not fit the rows"))
-            };
-            match value.try_extract_tensor::<f32>() {
-                Ok((_, data)) => shaped(data.iter().copied().map(f64::from).collect()),
-                Err(_) => shaped(value.try_extract_tensor::<f64>().map_err(said)?.1.to_vec()),
-            }
-        })
+        let mut parts = Vec::new();
+        self.each(x, &scores.output, |value, rows| {
+            parts.push(if scores.maps { self.of_maps(value, rows)? } else { of_tensor(value, rows)? });
+            Ok(())
+        })?;
+        match parts.is_empty() {
+            true => Ok(Array2::zeros((0, self.width))),
+            false => stack(parts).ok_or_else(|| said("answers of several widths")),
+        }
     }
 
     /// Maps from label to score, in the order of the classes.
-    fn of_maps(&self, value: &ort::value::DynValue, rows: usize) -> Result<Array2<f64>, Error> {
+    fn of_maps(&self, value: &DynValue, rows: usize) -> Result<Array2<f64>, Error> {
         let classes = self.classes.as_ref().ok_or_else(|| said("scores by label, and no list of labels"))?;
         let mut out = Array2::zeros((rows, classes.len()));
         let maps = value.try_extract_sequence::<DynMapValueType>().map_err(said)?;
@@ -182,15 +179,16 @@ impl Onnx {
         Ok(out)
     }
 
-    /// Runs the model over the rows, one at a time where it takes no more, and puts what `take` makes of it together.
+    /// Runs the model over the rows, one at a time where it takes no more, and gives `take` this output of each run, and of how many
+    /// rows it is.
     fn each(
         &self,
         x: ArrayView2<'_, f64>,
-        take: impl Fn(&SessionOutputs<'_>, usize) -> Result<Array2<f64>, Error>,
-    ) -> Result<Array2<f64>, Error> {
+        output: &str,
+        mut take: impl FnMut(&DynValue, usize) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         // Nothing of ours panics while it is locked.
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut parts = Vec::new();
         for part in x.axis_chunks_iter(Axis(0), if self.single { 1 } else { x.nrows().max(1) }) {
             let outputs = match self.wide {
                 true => {
@@ -202,18 +200,32 @@ impl Onnx {
                     session.run(ort::inputs![&self.input => Tensor::from_array((part.shape().to_vec(), data)).map_err(said)?])
                 }
             };
-            parts.push(take(&outputs.map_err(said)?, part.nrows())?);
+            let outputs = outputs.map_err(said)?;
+            take(outputs.get(output).ok_or_else(|| said("an output is missing"))?, part.nrows())?;
         }
-        match parts.pop() {
-            Some(only) if parts.is_empty() => Ok(only),
-            None => Ok(Array2::zeros((0, self.width))),
-            last => {
-                parts.extend(last);
-                let views: Vec<_> = parts.iter().map(|p| p.view()).collect();
-                concatenate(Axis(0), &views).map_err(|_| said("answers of several widths"))
-            }
-        }
+        Ok(())
     }
+}
+
+fn of_tensor(value: &DynValue, rows: usize) -> Result<Array2<f64>, Error> {
+    let data: Vec<f64> = match value.try_extract_tensor::<f32>() {
+        Ok((_, data)) => data.iter().copied().map(f64::from).collect(),
+        Err(_) => value.try_extract_tensor::<f64>().map_err(said)?.1.to_vec(),
+    };
+    Array2::from_shape_vec((rows, data.len() / rows.max(1)), data).map_err(|_| said("scores that do not fit the rows"))
+}
+
+/// Appends the place of each of these labels in the model's list.
+fn places<G, L: PartialEq<G>>(given: &[G], labels: &[L], rows: usize, out: &mut Vec<u32>) -> Result<(), Error> {
+    if given.len() != rows {
+        return Err(said("labels that do not fit the rows"));
+    }
+    for label in given {
+        let place = labels.iter().position(|l| l == label);
+        let place = place.ok_or_else(|| said("a label that is not among those of the model"))?;
+        out.push(place as u32);
+    }
+    Ok(())
 }
 
 impl Estimator for Onnx {
@@ -238,24 +250,11 @@ impl Estimator for Onnx {
         let (Some(label), Some(classes)) = (&self.label, &self.classes) else {
             return super::unannounced();
         };
-        let found = self.each(x, |outputs, rows| {
-            let value = outputs.get(label).ok_or_else(|| said("an output is missing"))?;
-            let places: Option<Vec<f64>> = match classes {
-                Classes::Int(labels) => {
-                    let (_, given) = value.try_extract_tensor::<i64>().map_err(said)?;
-                    given.iter().map(|g| labels.iter().position(|l| l == g).map(|p| p as f64)).collect()
-                }
-                Classes::Str(labels) => {
-                    let (_, given) = value.try_extract_strings().map_err(said)?;
-                    given.iter().map(|g| labels.iter().position(|l| l == g).map(|p| p as f64)).collect()
-                }
-                _ => None,
-            };
-            let places = places.ok_or_else(|| said("a label that is not among those of the model"))?;
-            Array2::from_shape_vec((rows, 1), places).map_err(|_| said("labels that do not fit the rows"))
-        })?;
-        out.extend(found.iter().map(|p| *p as u32));
-        Ok(())
+        self.each(x, label, |value, rows| match classes {
+            Classes::Int(labels) => places(value.try_extract_tensor::<i64>().map_err(said)?.1, labels, rows, out),
+            Classes::Str(labels) => places(&value.try_extract_strings().map_err(said)?.1, labels, rows, out),
+            _ => Err(said("labels of an unknown type")),
+        })
     }
 
     fn values(&self, x: ArrayView2<'_, f64>, out: &mut Vec<f64>) -> Result<(), Error> {

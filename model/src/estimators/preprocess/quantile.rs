@@ -18,7 +18,8 @@ struct Quantile {
     /// Features by references: the training values at each rank.
     quantiles: View<f64>,
     references: View<f64>,
-    normal: bool,
+    /// For a normal distribution: the least and the greatest value.
+    normal: Option<(f64, f64)>,
     n_features: usize,
 }
 
@@ -44,7 +45,9 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
         return Err(node.broken("it has no quantiles"));
     }
     let references = store.f64(node, "references")?.expect(node, "references", &[n])?;
-    Ok(Box::new(Quantile { quantiles, references, normal: node.flag("normal"), n_features }))
+    let end = BOUND - f64::EPSILON;
+    let normal = node.flag("normal").then(|| (normal::quantile(end), normal::quantile(1.0 - end)));
+    Ok(Box::new(Quantile { quantiles, references, normal, n_features }))
 }
 
 /// Where `value` lies on the line through the points (`from`, `to`), both ascending; the ends beyond them.
@@ -87,23 +90,19 @@ impl Quantile {
         }
         let references = self.references.slice();
         let (low, high) = match self.normal {
-            true => (value - BOUND < *first, value + BOUND > *last),
-            false => (value == *first, value == *last),
+            Some(_) => (value - BOUND < *first, value + BOUND > *last),
+            None => (value == *first, value == *last),
         };
-        // Where many training values are equal, the middle of their ranks.
-        let middle = || 0.5 * (interpolate(value, quantiles, references) + interpolate_down(value, quantiles, references));
-        let rank = if low {
-            0.0
-        } else if high {
-            1.0
-        } else {
-            middle()
+        let rank = match (low, high) {
+            (true, _) => 0.0,
+            (_, true) => 1.0,
+            // Where many training values are equal, the middle of their ranks.
+            _ => 0.5 * (interpolate(value, quantiles, references) + interpolate_down(value, quantiles, references)),
         };
-        if !self.normal {
-            return rank;
+        match self.normal {
+            Some((least, greatest)) => normal::quantile(rank).clamp(least, greatest),
+            None => rank,
         }
-        let end = BOUND - f64::EPSILON;
-        normal::quantile(rank).clamp(normal::quantile(end), normal::quantile(1.0 - end))
     }
 }
 

@@ -2,13 +2,14 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::super::{Estimator, Family, Methods, Outline};
+use super::super::preprocess::transformer;
+use super::super::{Estimator, Family, MAX_COLUMNS, Outline};
 use super::analyze::{self, Analyzer};
 use super::tfidf::Weighting;
 use super::{hashing, vocabulary};
 use crate::artefact::{Builder, Node, Store};
 use crate::import::Obj;
-use crate::{Error, Kind, Texts};
+use crate::{Error, Texts};
 
 pub(crate) const VECTORIZER: Family =
     Family { op: "vectorizer", classes: &["CountVectorizer", "HashingVectorizer", "TfidfVectorizer"], import, load };
@@ -27,9 +28,6 @@ struct Vectorizer {
     binary: bool,
     weighting: Weighting,
 }
-
-/// A row is this wide at most: 2^20 is what HashingVectorizer has unless told otherwise.
-const MAX_WIDTH: usize = 1 << 24;
 
 fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
     let mut node = Node::new(VECTORIZER.op, object.class());
@@ -64,7 +62,7 @@ fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
             width
         }
     };
-    if width == 0 || width > MAX_WIDTH {
+    if width == 0 || width > MAX_COLUMNS {
         return Err(object.wrong("vocabulary_", format!("has {width} columns, which is none or too many")));
     }
     node.n_features = Some(width);
@@ -72,7 +70,7 @@ fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
 }
 
 fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
-    let width = node.n_features.filter(|n| (1..=MAX_WIDTH).contains(n));
+    let width = node.n_features.filter(|n| (1..=MAX_COLUMNS).contains(n));
     let width = width.ok_or_else(|| node.broken("its number of columns is out of bounds"))?;
     let columns = match node.tensors.contains_key("terms") {
         true => Columns::Vocabulary(vocabulary::Vocabulary::load(node, store, width)?),
@@ -89,16 +87,14 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
 
 impl Estimator for Vectorizer {
     fn outline(&self) -> Outline {
-        Outline {
-            kind: Kind::Transformer,
-            n_features: Some(self.width),
-            n_outputs: self.width,
-            methods: Methods { transform: true, ..Methods::default() },
-            takes_nan: false,
-        }
+        transformer(Some(self.width), self.width, false)
     }
 
     fn reads_text(&self) -> bool {
+        true
+    }
+
+    fn passes(&self) -> bool {
         true
     }
 

@@ -1,5 +1,7 @@
 //! Histogram gradient boosting, whose trees compare 64-bit features and take missing values.
 
+use std::collections::HashSet;
+
 use super::super::{Family, n_features};
 use super::categories::Side;
 use super::ensemble::{ENSEMBLE, Link};
@@ -65,7 +67,7 @@ fn import(object: &Obj<'_>, builder: &mut Builder, kind: Kind) -> Result<Node, E
 }
 
 /// The categories each feature had in training, where scikit-learn before 1.4 keeps them; any below 256 after.
-fn known_categories(object: &Obj<'_>) -> Result<Option<Vec<Vec<i64>>>, Error> {
+fn known_categories(object: &Obj<'_>) -> Result<Option<Vec<HashSet<i64>>>, Error> {
     let categorical = object.some("is_categorical_").and_then(|v| v.ints());
     if !categorical.is_some_and(|flags| flags.iter().any(|f| *f != 0)) || object.some("_preprocessor").is_some() {
         return Ok(None);
@@ -73,7 +75,7 @@ fn known_categories(object: &Obj<'_>) -> Result<Option<Vec<Vec<i64>>>, Error> {
     let mapper = object.object("_bin_mapper")?;
     let bins = mapper.list("bin_thresholds_")?;
     let bins = bins.iter().map(|b| Some(b.floats()?.iter().map(|v| *v as i64).collect()));
-    let bins: Option<Vec<Vec<i64>>> = bins.collect();
+    let bins: Option<Vec<HashSet<i64>>> = bins.collect();
     bins.map(Some).ok_or_else(|| mapper.wrong("bin_thresholds_", "holds something that is no list of categories"))
 }
 
@@ -81,7 +83,7 @@ fn known_categories(object: &Obj<'_>) -> Result<Option<Vec<Vec<i64>>>, Error> {
 fn categories(
     tree: &Obj<'_>,
     nodes: &Val<'_>,
-    known: &Option<Vec<Vec<i64>>>,
+    known: &Option<Vec<HashSet<i64>>>,
     flat: &mut FlatBuilder,
 ) -> Result<Vec<Option<u64>>, String> {
     let (Some(flags), Some(rows)) = (nodes.column_ints("is_categorical"), nodes.column_ints("bitset_idx")) else {
@@ -116,7 +118,7 @@ fn categories(
     Ok(out)
 }
 
-fn push(tree: &Val<'_>, known: &Option<Vec<Vec<i64>>>, flat: &mut FlatBuilder) -> Result<(), String> {
+fn push(tree: &Val<'_>, known: &Option<Vec<HashSet<i64>>>, flat: &mut FlatBuilder) -> Result<(), String> {
     let object = tree.object().ok_or("holds something that is no tree")?;
     let nodes = object.some("nodes").ok_or("holds something that is no tree")?;
     let keys = categories(&object, &nodes, known, flat)?;
