@@ -9,9 +9,11 @@ mod link;
 mod logging;
 mod models;
 mod process;
+mod random;
 mod supervisor;
 mod sync;
 mod testing;
+mod text;
 mod token;
 
 #[cfg(test)]

@@ -92,6 +92,7 @@ fn work(registry: &Registry, launch: &Launch, plan: Arc<Plan>, plan_hash: String
     let around = Surroundings {
         worker: launch.worker,
         incarnation: launch.incarnation,
+        began: Instant::now(),
         tasks,
         threads: launch.threads,
         models: launch.models.clone(),

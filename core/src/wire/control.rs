@@ -115,21 +115,32 @@ pub fn encode_item(out: &mut Vec<u8>, item: &Item) {
             }
             encode::write_str(out, text)
         })(),
-        Item::Deltas(deltas) => (|| {
-            encode::write_array_len(out, 2)?;
-            encode::write_uint(out, DELTAS)?;
-            encode::write_bin_len(out, (deltas.len() * DELTA) as u32)?;
-            for d in deltas {
-                for v in [d.root.task, d.root.slot, d.root.generation, d.verdict as u32] {
-                    out.extend_from_slice(&v.to_le_bytes());
-                }
-                out.extend_from_slice(&d.xor.to_le_bytes());
-                out.extend_from_slice(&d.workers.to_le_bytes());
-            }
+        Item::Deltas(deltas) => {
+            encode_deltas(out, deltas);
             Ok(())
-        })(),
+        }
     };
     written.expect("writing to a vector does not fail");
+}
+
+/// Appends [`Item::Deltas`] to a frame's body, without an item having to be made of them first.
+pub fn encode_deltas(out: &mut Vec<u8>, deltas: &[Delta]) {
+    let head = (|| {
+        encode::write_array_len(out, 2)?;
+        encode::write_uint(out, DELTAS)?;
+        encode::write_bin_len(out, (deltas.len() * DELTA) as u32)
+    })();
+    head.expect("writing to a vector does not fail");
+    out.reserve(deltas.len() * DELTA);
+    for d in deltas {
+        let mut bytes = [0; DELTA];
+        for (at, v) in [d.root.task, d.root.slot, d.root.generation, d.verdict as u32].into_iter().enumerate() {
+            bytes[4 * at..][..4].copy_from_slice(&v.to_le_bytes());
+        }
+        bytes[16..24].copy_from_slice(&d.xor.to_le_bytes());
+        bytes[24..].copy_from_slice(&d.workers.to_le_bytes());
+        out.extend_from_slice(&bytes);
+    }
 }
 
 /// The items of a control or ACK frame's body. Kinds that this build does not know are skipped, so that a newer

@@ -8,7 +8,7 @@ mod read;
 mod value;
 
 pub use batch::{Addressed, DecodedBatch, decode_batches, encode_batch};
-pub use control::{Credit, Delta, Item, Verdict, decode_items, encode_item};
+pub use control::{Credit, Delta, Item, Verdict, decode_items, encode_deltas, encode_item};
 pub use frame::{Frame, FrameKind, HEADER, HEADER_LEN, Hello, decode_frame, encode_hello, seal};
 pub use read::WireError;
 

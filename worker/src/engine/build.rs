@@ -9,20 +9,24 @@ use std::time::{Duration, Instant};
 
 use squall_core::{ComponentKind, Context, Error, Metrics, Models, Next, Plan, Registry, Result, Schema, Source};
 
+use super::body::{Body, Role};
+use super::bolt::BoltRole;
 use super::dead_letters::DeadLetters;
 use super::emission::{Bundle, Emission, OutStream};
 use super::gate::{Debts, Gate};
-use super::inbound::Bits;
 use super::ledger::Ledger;
 use super::pool::Pool;
 use super::routes::Router;
 use super::scheduler::{Alarm, Parker, Scheduler};
-use super::task::Task;
-use super::turn::{Body, BoltRole, Role, SpoutRole};
+use super::spout::SpoutRole;
+use super::task::{LedgerMail, Task};
+use super::worker_bits::WorkerBits;
+
 use super::{Engine, Faults, Links, NOWHERE, Shared, Taps, Waits};
 
-/// How often threads are looked after.
+/// How often threads are looked after, and after how many times memory that nobody uses is freed.
 const WATCH: Duration = Duration::from_millis(100);
+const WATCHES: u32 = 10;
 
 /// What an engine is built in.
 pub(crate) struct Surroundings {
@@ -30,9 +34,11 @@ pub(crate) struct Surroundings {
     pub(crate) worker: u32,
     /// Which start of it this is.
     pub(crate) incarnation: u64,
+    /// When the engine's time begins; until then it stands still.
+    pub(crate) began: Instant,
     /// The tasks it runs.
     pub(crate) tasks: BTreeSet<u32>,
-    /// How many threads run them.
+    /// How many threads run them; in a test none, if it gives the turns itself.
     pub(crate) threads: u32,
     pub(crate) models: BTreeMap<String, PathBuf>,
     /// The same, for those who take up new versions.
@@ -98,6 +104,7 @@ pub(crate) fn build(plan: Arc<Plan>, registry: &Registry, around: Surroundings) 
                 Role::Spout(Box::new(SpoutRole {
                     spout,
                     ledger,
+                    mail: LedgerMail::default(),
                     outcomes: Vec::new(),
                     dead_letters: DeadLetters::new(&plan, &ctx),
                     active: false,
@@ -149,13 +156,12 @@ fn shared(plan: &Arc<Plan>, around: &Surroundings) -> Shared {
         links: around.links.clone(),
         tasks: OnceLock::new(),
         places: (0..count).map(place).collect(),
-        worker_bits: Bits::new(settings.workers),
+        worker_bits: WorkerBits::new(settings.workers),
         bits: (0..count).map(|_| AtomicU64::new(0)).collect(),
         gates: (0..count).map(gate).collect(),
         sources,
         active: AtomicBool::new(false),
-        // A simulation has a clock of its own, and for the engine time stands still.
-        started: Instant::now() + if cfg!(test) && around.threads == 0 { Duration::from_secs(86_400) } else { Duration::ZERO },
+        started: around.began,
         acking: settings.acking,
         max_pending: settings.max_spout_pending.max(1) as usize,
         message_timeout: settings.message_timeout,
@@ -237,10 +243,16 @@ fn start(shared: Arc<Shared>, around: Surroundings) -> Result<Engine> {
     Ok(Engine { shared, threads })
 }
 
-/// Gives a thread that is stuck in a component's code a spare one in its place, so that the others get their turns.
+/// Gives a thread that is stuck in a component's code a spare one in its place, so that the others get their turns; frees memory
+/// that nobody uses.
 fn watch(shared: &Arc<Shared>, runtime: Option<&tokio::runtime::Handle>) {
+    let mut watches = 0u32;
     while !shared.scheduler.is_stopping() {
         std::thread::park_timeout(WATCH);
+        watches = (watches + 1) % WATCHES;
+        if watches == 0 {
+            shared.pool.rest();
+        }
         if !shared.scheduler.needs_spare() {
             continue;
         }

@@ -6,10 +6,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use squall_core::{Batch, Columns, Context, Counter, Error, Lineage, Plan, Result, Root, Source, ValueRef};
+use squall_core::{Batch, Columns, Context, Counter, Error, Lineage, Plan, Result, Root, ValueRef};
 
 use super::emission::OutStream;
 use super::ledger::Why;
+use crate::text::cut;
 
 /// Longer errors are cut, in bytes.
 pub(crate) const LONGEST_REASON: usize = 4096;
@@ -118,8 +119,7 @@ fn as_json(stream: &OutStream, row: &[ValueRef<'_>]) -> serde_json::Value {
     if columns.push(row).is_err() {
         return serde_json::Value::Null;
     }
-    let source = Source { task: stream.source.task, ..stream.source.clone() };
-    let batch = Batch::new(source, columns.into(), Lineage::default());
+    let batch = Batch::new(stream.source.clone(), columns.into(), Lineage::default());
     batch.tuple(0).map_or(serde_json::Value::Null, |t| t.to_json())
 }
 
@@ -139,9 +139,6 @@ fn append(file: &Path, letter: &serde_json::Value) -> Result<()> {
 /// An error as a reason: with its component, and not too long.
 pub(super) fn reason(component: &str, error: &Error) -> String {
     let mut text = format!("{component}: {error}");
-    if text.len() > LONGEST_REASON {
-        let end = (0..=LONGEST_REASON).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(end);
-    }
+    cut(&mut text, LONGEST_REASON);
     text
 }

@@ -136,38 +136,3 @@ impl Shared {
         }
     }
 }
-
-/// Bits of workers in the masks of ledgers. Each worker has a range of its own as long as there are no more than 21: one for edges
-/// that are made while it is down, and the others by turns for its incarnations. Workers that share a bit share their trees' failures.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bits {
-    each: u64,
-}
-
-impl Bits {
-    pub(super) fn new(workers: u32) -> Self {
-        Bits { each: (64 / u64::from(workers.max(4))).max(3) }
-    }
-
-    /// Of edges made while a worker is down. They wait for its next incarnation, whichever that will be, and fail with it should it
-    /// die before they are done.
-    fn waiting(self, worker: u32) -> u64 {
-        1 << (u64::from(worker) * self.each % 64)
-    }
-
-    /// Whether so many workers have ranges of their own.
-    fn are_own(self, workers: u32) -> bool {
-        u64::from(workers) * self.each <= 64
-    }
-
-    /// Of all incarnations of a worker.
-    fn all_of(self, worker: u32) -> u64 {
-        (1..self.each).fold(0, |all, nth| all | 1 << ((u64::from(worker) * self.each + nth) % 64))
-    }
-
-    /// Of an incarnation. Those that follow each other differ.
-    pub(super) fn of(self, worker: u32, incarnation: u64) -> u64 {
-        let nth = (incarnation >> 32).wrapping_mul(7).wrapping_add(incarnation & u64::from(u32::MAX)) % (self.each - 1);
-        1 << ((u64::from(worker) * self.each + 1 + nth) % 64)
-    }
-}

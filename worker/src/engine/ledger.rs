@@ -31,6 +31,16 @@ pub(crate) enum Outcome {
     Failed { id: u64, root: Root, why: Why },
 }
 
+impl Outcome {
+    /// How long a tree took that is done; none for one that failed.
+    pub(crate) fn took_ns(&self) -> Option<u64> {
+        match self {
+            Outcome::Done { took_ns, .. } => Some(*took_ns),
+            Outcome::Failed { .. } => None,
+        }
+    }
+}
+
 /// Why a tree failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Why {

@@ -1,6 +1,8 @@
 //! The engine: runs the tasks of one worker. It knows tasks, batches, gates and trees; of other workers only that
 //! something ([`Links`]) takes what is for them.
 
+mod body;
+mod bolt;
 mod build;
 mod dead_letters;
 mod emission;
@@ -12,11 +14,12 @@ mod pool;
 mod report;
 mod routes;
 mod scheduler;
+mod spout;
 mod taps;
 mod task;
 mod trees;
-mod turn;
 mod waits;
+mod worker_bits;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -35,6 +38,7 @@ use scheduler::{Alarm, Runner, Scheduler};
 use taps::Taps;
 use task::Task;
 use waits::Waits;
+use worker_bits::WorkerBits;
 
 use crate::sync::lock;
 
@@ -70,7 +74,7 @@ pub(crate) struct Shared {
     /// By task id: the worker it runs in, the bit of that worker's incarnation, and the gate to it from here.
     places: Vec<AtomicU32>,
     bits: Vec<AtomicU64>,
-    worker_bits: inbound::Bits,
+    worker_bits: WorkerBits,
     gates: Vec<Option<Gate>>,
     /// By stream number: the emitting component and its stream.
     sources: Vec<Source>,
@@ -161,7 +165,7 @@ impl Shared {
         for lineage in done.drain(..) {
             let spout = lineage.edges().first().and_then(|e| self.local(e.root.task));
             if let Some(task) = spout {
-                lock(&task.letters).done.push(lineage);
+                lock(&task.ledger_mail).done.push(lineage);
                 task.wake(&self.scheduler);
             }
         }
@@ -189,7 +193,7 @@ impl Shared {
     }
 
     fn tell_local(&self, task: &Arc<Task>, deltas: &[Delta]) {
-        lock(&task.letters).deltas.extend_from_slice(deltas);
+        lock(&task.ledger_mail).deltas.extend_from_slice(deltas);
         task.wake(&self.scheduler);
     }
 
@@ -250,9 +254,10 @@ impl Engine {
     /// What spouts wait for, for tests that fail: (task, id, XOR, workers).
     #[cfg(test)]
     pub(crate) fn trees(&self) -> Vec<(u32, u64, u64, u64)> {
+        use body::Role;
         let of = |t: &Arc<Task>| match &lock(&t.body).role {
-            turn::Role::Spout(spout) => spout.ledger.trees().into_iter().map(|(id, x, w)| (t.id, id, x, w)).collect(),
-            turn::Role::Bolt(_) => Vec::new(),
+            Role::Spout(spout) => spout.ledger.trees().into_iter().map(|(id, x, w)| (t.id, id, x, w)).collect(),
+            Role::Bolt(_) => Vec::new(),
         };
         self.shared.spouts().flat_map(of).collect()
     }

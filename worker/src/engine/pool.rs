@@ -10,6 +10,7 @@ use crate::sync::lock;
 /// Kept for each stream, as long as they hold no more bytes; more are freed.
 const KEPT: usize = 512;
 const KEPT_BYTES: usize = 8 << 20;
+/// Lineages kept.
 const KEPT_LINEAGES: usize = 64;
 /// Larger ones are freed: one huge tuple must not stay for ever.
 const LARGEST: usize = 1 << 20;
@@ -81,7 +82,7 @@ impl Pool {
         }
     }
 
-    /// Called now and then: what nobody used meanwhile is freed.
+    /// Called now and then: if nobody took anything meanwhile, what is kept is freed.
     pub(crate) fn rest(&self) {
         if !self.used.swap(false, Relaxed) {
             self.streams.iter().for_each(|(_, kept)| *lock(kept) = Shelf::default());

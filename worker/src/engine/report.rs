@@ -20,8 +20,6 @@ impl Engine {
 
 impl Shared {
     pub(super) fn task_reports(&self) -> Vec<TaskReport> {
-        // Once a second, which is seldom enough to tell what is idle.
-        self.pool.rest();
         self.all().map(|task| self.task_report(task)).collect()
     }
 

@@ -135,13 +135,13 @@ impl Scheduler {
     /// A task is about to be queued.
     fn count(&self, task: &Task) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        self.waiting_ns.fetch_add(task.cost.queue(), Ordering::Relaxed);
+        self.waiting_ns.fetch_add(task.cost.expect(), Ordering::Relaxed);
     }
 
     /// A task was taken from a queue.
     fn uncount(&self, task: &Task) {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.waiting_ns.fetch_sub(task.cost.unqueue(), Ordering::Relaxed);
+        self.waiting_ns.fetch_sub(task.cost.expected(), Ordering::Relaxed);
     }
 
     /// Whether another thread has enough to do while this one gives `next` its turn: with one task waiting that is the
@@ -153,7 +153,7 @@ impl Scheduler {
         let ns = self.waiting_ns.load(Ordering::Relaxed);
         match self.waiting.load(Ordering::Relaxed) {
             0 => false,
-            1 => ns.min(next.cost.unqueue()) > WORTH_WAKING,
+            1 => ns.min(next.cost.expected()) > WORTH_WAKING,
             _ => ns / 2 > WORTH_WAKING,
         }
     }

@@ -9,6 +9,7 @@ use squall_core::control::{Sample, Tap};
 use squall_core::{Batch, Grouping, Plan};
 
 use crate::sync::lock;
+use crate::text::cut;
 
 /// Samples that wait to be reported; the newest are dropped.
 const MOST: usize = 1000;
@@ -116,11 +117,12 @@ fn place(plan: &Plan, tap: &Tap) -> Option<(usize, Option<u32>)> {
 /// Cuts what is long; whether anything was.
 fn shorten(value: &mut Value) -> bool {
     match value {
-        Value::String(text) if text.len() > LONGEST => {
-            let end = (0..=LONGEST).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
-            text.truncate(end);
-            text.push('…');
-            true
+        Value::String(text) => {
+            let was_cut = cut(text, LONGEST);
+            if was_cut {
+                text.push('…');
+            }
+            was_cut
         }
         Value::Array(list) => {
             let long = list.len() > LONGEST;

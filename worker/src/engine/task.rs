@@ -8,9 +8,9 @@ use squall_core::Lineage;
 use squall_core::wire::Delta;
 use squall_core::{Batch, Histogram, Metrics, Root};
 
+use super::body::Body;
 use super::gate::Gate;
 use super::scheduler::{Parker, Scheduler};
-use super::turn::Body;
 use crate::sync::lock;
 
 const IDLE: u8 = 0;
@@ -56,7 +56,7 @@ pub(crate) struct Task {
     /// What waits in the mailbox, from all workers.
     pub(crate) queued: AtomicU64,
     /// For a spout's ledger.
-    pub(crate) letters: Mutex<Letters>,
+    pub(crate) ledger_mail: Mutex<LedgerMail>,
     pub(crate) news: Mutex<Vec<News>>,
     /// Why trees of its are about to fail.
     pub(crate) reasons: Mutex<Vec<(Root, String)>>,
@@ -104,15 +104,15 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
-    /// The expected cost of a task that is queued.
-    pub(crate) fn queue(&self) -> u64 {
+    /// What the next turn will take. Remembered until the task is taken from its queue, whatever turns take meanwhile.
+    pub(crate) fn expect(&self) -> u64 {
         let ns = self.turn_ns.load(Ordering::Relaxed);
         self.queued_ns.store(ns, Ordering::Relaxed);
         ns.into()
     }
 
-    /// The cost that was expected of a task taken from a queue.
-    pub(crate) fn unqueue(&self) -> u64 {
+    /// What was expected when the task was queued.
+    pub(crate) fn expected(&self) -> u64 {
         self.queued_ns.load(Ordering::Relaxed).into()
     }
 
@@ -125,16 +125,10 @@ impl Cost {
 
 /// What a spout's ledger is told. The deltas come first: one may tell of children whose parent is among what is done.
 #[derive(Default)]
-pub(crate) struct Letters {
+pub(crate) struct LedgerMail {
     pub(crate) deltas: Vec<Delta>,
     /// The edges of batches that are done as a whole, as they came with the batch: nothing is copied.
     pub(crate) done: Vec<Lineage>,
-}
-
-impl Letters {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.deltas.is_empty() && self.done.is_empty()
-    }
 }
 
 impl Task {
@@ -147,7 +141,7 @@ impl Task {
             mailbox: Mutex::default(),
             gate,
             queued: AtomicU64::new(0),
-            letters: Mutex::default(),
+            ledger_mail: Mutex::default(),
             news: Mutex::default(),
             reasons: Mutex::default(),
             tick_due: AtomicBool::new(false),

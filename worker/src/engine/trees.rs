@@ -4,10 +4,12 @@
 use squall_core::wire::{Delta, Verdict};
 use squall_core::{Edge, Lineage, Root};
 
+use crate::random::SplitMix;
+
 /// What a turn has to tell ledgers, in order, and the source of edge ids.
 pub(crate) struct Marks {
     pub(crate) deltas: Vec<Delta>,
-    random: u64,
+    random: SplitMix,
 }
 
 /// Gives a row its edges.
@@ -44,7 +46,7 @@ impl Trees for Anchored<'_> {
         match self.0 {
             [] => Untracked.add(rows, lineage, marks, bit),
             [anchor] => {
-                let id = marks.next();
+                let id = marks.random.next();
                 lineage.push_one(rows, Edge { root: anchor.root, id });
                 marks.note(anchor.root, id, bit());
             }
@@ -56,7 +58,7 @@ impl Trees for Anchored<'_> {
 impl Trees for NewTree {
     #[inline(always)]
     fn add(&mut self, rows: usize, lineage: &mut Lineage, marks: &mut Marks, bit: impl FnOnce() -> u64) {
-        let id = marks.next();
+        let id = marks.random.next();
         lineage.push_one(rows, Edge { root: self.root, id });
         self.xor ^= id;
         self.workers |= bit();
@@ -69,7 +71,7 @@ fn several(anchors: &[Edge], rows: usize, lineage: &mut Lineage, marks: &mut Mar
     let mut edges: Vec<Edge> = Vec::with_capacity(anchors.len());
     for anchor in anchors {
         if edges.iter().all(|e| e.root != anchor.root) {
-            let id = marks.next();
+            let id = marks.random.next();
             edges.push(Edge { root: anchor.root, id });
             marks.note(anchor.root, id, bit);
         }
@@ -79,7 +81,7 @@ fn several(anchors: &[Edge], rows: usize, lineage: &mut Lineage, marks: &mut Mar
 
 impl Marks {
     pub(crate) fn new(seed: u64) -> Self {
-        Marks { deltas: Vec::new(), random: seed }
+        Marks { deltas: Vec::new(), random: SplitMix::new(seed) }
     }
 
     /// Adds to the deltas of the turn; neighbours of one tree become one.
@@ -94,16 +96,6 @@ impl Marks {
             return;
         }
         self.deltas.push(Delta { root, xor: id, workers: worker, verdict: Verdict::Going });
-    }
-
-    /// SplitMix64 (Steele, Lea, Flood 2014): edge ids need to be unlikely to cancel, not secret.
-    #[inline(always)]
-    fn next(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
-use squall_core::wire::{Credit, Delta, HEADER, Item, encode_batch, encode_item};
+use squall_core::wire::{Credit, Delta, HEADER, Item, encode_batch, encode_deltas, encode_item};
 use squall_core::{Columns, Lineage, Root};
 
 use super::wake::Waker;
@@ -176,14 +176,14 @@ impl Links for Outboxes {
 
     fn deltas(&self, worker: u32, deltas: &[Delta]) {
         let Some(outbox) = self.known(worker).filter(|o| o.up.load(Ordering::SeqCst)) else { return };
-        outbox.with_control(|out| encode_item(out, &Item::Deltas(deltas.to_vec())));
+        outbox.with_control(|out| encode_deltas(out, deltas));
         self.waits.store(true, Ordering::SeqCst);
     }
 
     fn reason(&self, worker: u32, root: Root, text: String) {
         let Some(outbox) = self.known(worker).filter(|o| o.up.load(Ordering::SeqCst)) else { return };
         outbox.control(&Item::Reason { root, text });
-        self.waker.wake();
+        self.waits.store(true, Ordering::SeqCst);
     }
 
     fn credit(&self, worker: u32, task: u32, tuples: u64, bytes: u64) {

@@ -15,6 +15,7 @@ use super::window::{ReceiveWindow, SendWindow};
 const UNDER_WAY: (usize, usize) = (256, 8 << 20);
 /// Without an acknowledgement for this long, everything is sent again.
 const PATIENCE: Duration = Duration::from_secs(1);
+
 /// What was done about a frame.
 pub(super) enum Sent {
     All,

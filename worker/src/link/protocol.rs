@@ -17,6 +17,7 @@ use super::peers::{Incoming, Peer, Sent};
 use super::wake::Waker;
 use super::window::{Arrival, ReceiveWindow};
 use crate::engine::Shared;
+use crate::random::SplitMix;
 use crate::token;
 
 /// An acknowledgement waits this long for more frames to acknowledge, unless there are enough.
@@ -103,13 +104,15 @@ pub(crate) struct Protocol<N: Lines> {
     logged: BTreeMap<&'static str, Instant>,
     closing: Option<Instant>,
     waits_told: u64,
-    keys: u64,
+    /// The next keys of links. They are told apart by chance; that they are secret rests on the seed.
+    keys: SplitMix,
     news: Box<dyn Fn(News) + Send>,
 }
 
 impl<N: Lines> Protocol<N> {
     pub(crate) fn new(settings: Settings, endpoint: String, lines: N, around: Around, now: Instant) -> Self {
         let Around { engine, outboxes, counts, news } = around;
+        let keys = SplitMix::new(settings.seed);
         Protocol {
             settings,
             endpoint,
@@ -126,7 +129,7 @@ impl<N: Lines> Protocol<N> {
             logged: BTreeMap::new(),
             closing: None,
             waits_told: 0,
-            keys: 0,
+            keys,
             news,
         }
     }
@@ -209,8 +212,7 @@ impl<N: Lines> Protocol<N> {
     fn up(&mut self, worker: u32, incarnation: u64, endpoint: &str, ordered: bool) {
         self.down(worker);
         let s = &self.settings;
-        self.keys += 1;
-        let key = mix(s.seed, self.keys);
+        let key = self.keys.next();
         let hello = Hello {
             token: s.token.clone(),
             versions: (wire::OLDEST, wire::VERSION),
@@ -468,12 +470,4 @@ impl<N: Lines> Protocol<N> {
             log::warn!("ignored {what}{detail}; more of the kind are counted and not logged for a while");
         }
     }
-}
-
-/// Keys cannot be guessed from one another by chance; that they are secret rests on the seed.
-fn mix(seed: u64, n: u64) -> u64 {
-    let mut z = seed ^ n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }

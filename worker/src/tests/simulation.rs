@@ -19,6 +19,7 @@ use super::support::{counter, plan, sum};
 use crate::engine::{Engine, Surroundings, build};
 use crate::link::parts::{Around, Counts, Line, Lines, Outboxes, Protocol, pair};
 use crate::link::{self, Command};
+use crate::random::SplitMix;
 
 const SEEDS: u64 = 1500;
 const WORKERS: u32 = 3;
@@ -31,15 +32,11 @@ const HIGH_WATER: usize = 8;
 /// Long after the last fault everything must be done.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// SplitMix64.
-struct Dice(u64);
+struct Dice(SplitMix);
 
 impl Dice {
     fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % n.max(1)
+        self.0.next() % n.max(1)
     }
 
     fn once_in(&mut self, n: u64) -> bool {
@@ -169,7 +166,7 @@ impl Simulation {
             ],
         );
         let now = Instant::now();
-        let mut dice = Dice(seed);
+        let mut dice = Dice(SplitMix::new(seed));
         let mut tasks: Vec<Vec<u32>> = vec![Vec::new(); WORKERS as usize];
         (1..=plan.task_count()).for_each(|t| tasks[dice.below(WORKERS.into()) as usize].push(t));
         let peer = |index: u32| control::Peer {
@@ -217,6 +214,8 @@ impl Simulation {
         let around = Surroundings {
             worker,
             incarnation: number,
+            // The simulation has a clock of its own; for engines time stands still.
+            began: Instant::now() + Duration::from_secs(86_400),
             tasks: peers[worker as usize].tasks.iter().copied().collect(),
             threads: 0,
             models: BTreeMap::new(),

@@ -71,6 +71,7 @@ fn around((worker, incarnation): (u32, u64), tasks: BTreeSet<u32>, links: Arc<dy
     Surroundings {
         worker,
         incarnation,
+        began: std::time::Instant::now(),
         tasks,
         threads: 2,
         models: Default::default(),

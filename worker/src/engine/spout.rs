@@ -1,0 +1,287 @@
+//! A spout's turn: it hears what became of its trees, and is asked for more.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use squall_core::{Next, Result, Spout, SpoutOutput, SpoutSink, StreamId, ValueRef};
+
+use super::Shared;
+use super::body::{FLUSH_NS, SLOW_NS, report};
+use super::dead_letters::DeadLetters;
+use super::emission::Emission;
+use super::ledger::{Ledger, Outcome};
+use super::scheduler::Alarm;
+use super::task::{LedgerMail, News, Task};
+use super::trees::{NewTree, Untracked};
+use crate::sync::lock;
+
+/// A spout's turn ends after this many; what it emitted is taken in by the next task while still in the cache.
+const TURN: usize = 512;
+/// With many receivers it ends later, so that each gets some rows at once.
+const ROWS_EACH: usize = 8;
+const LONGEST_TURN: usize = 8192;
+/// A spout that reported an error is asked again after this long.
+const AFTER_ERROR: Duration = Duration::from_millis(100);
+
+pub(crate) struct SpoutRole {
+    pub(crate) spout: Box<dyn Spout>,
+    pub(crate) ledger: Ledger,
+    /// What the ledger has been told and takes in now.
+    pub(crate) mail: LedgerMail,
+    /// Outcomes that `next_tuple` itself brought about, told to the spout once it has returned.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// Tuples that failed, if they are not to be replayed for ever.
+    pub(crate) dead_letters: Option<DeadLetters>,
+    pub(crate) active: bool,
+    pub(crate) said: Next,
+    pub(crate) asleep_until: Option<Instant>,
+    /// When time-outs are looked at next; set while trees are under way.
+    pub(crate) expiry: Option<Instant>,
+    pub(crate) counts: (u64, u64),
+}
+
+impl SpoutRole {
+    pub(super) fn turn(&mut self, task: &Arc<Task>, shared: &Arc<Shared>, out: &mut Emission) -> bool {
+        self.hear(task, shared);
+        let more = self.ask(task, shared, out);
+        self.mind_the_time(task, shared);
+        more
+    }
+
+    /// Has the spout emit, as far as there is room.
+    fn ask(&mut self, task: &Arc<Task>, shared: &Arc<Shared>, out: &mut Emission) -> bool {
+        let active = shared.is_active();
+        if active != self.active {
+            self.active = active;
+            let spout = &mut self.spout;
+            let result = catch_unwind(AssertUnwindSafe(|| if active { spout.activate() } else { spout.deactivate() }));
+            report(shared, task, result.map(Ok));
+        }
+        if !active || task.is_blocked() || self.said == Next::End {
+            return false;
+        }
+        if task.poked.swap(false, Relaxed) {
+            self.asleep_until = None;
+        }
+        if let Some(until) = self.asleep_until {
+            if Instant::now() < until {
+                return false;
+            }
+            self.asleep_until = None;
+        }
+        let most = shared.max_pending;
+        let began = Instant::now();
+        let mut now_ns = shared.now_ns();
+        let start = out.emitted;
+        let turn = (out.bundles.len() * ROWS_EACH).clamp(TURN, LONGEST_TURN);
+        let mut calls = 0;
+        // The time is looked at after every call of a slow spout, and seldom with a fast one.
+        let (mut look_at, mut step, began_ns) = (1, 1, now_ns);
+        let more = loop {
+            let emitted = (out.emitted - start) as usize;
+            if self.ledger.pending() >= most {
+                break false;
+            }
+            if emitted >= turn || calls >= turn || !out.full.is_empty() {
+                break true;
+            }
+            if calls == look_at {
+                let then_ns = std::mem::replace(&mut now_ns, shared.now_ns());
+                if now_ns - began_ns > FLUSH_NS {
+                    break true;
+                }
+                step = if now_ns - then_ns < SLOW_NS { (step * 2).min(32) } else { 1 };
+                look_at += step;
+            }
+            calls += 1;
+            let room = (turn - emitted).min(most - self.ledger.pending());
+            let SpoutRole { spout, ledger, outcomes, dead_letters, .. } = self;
+            let mut sink = OutSink { out, shared, ledger, outcomes, dead_letters, now_ns, room };
+            let said = catch_unwind(AssertUnwindSafe(|| spout.next_tuple(&mut SpoutOutput::new(&mut sink))));
+            self.said = match said {
+                Ok(Ok(next)) => next,
+                Ok(Err(error)) => {
+                    shared.error(task, &error, false);
+                    Next::After(AFTER_ERROR)
+                }
+                Err(panic) => {
+                    shared.panicked(task, &*panic);
+                    Next::After(AFTER_ERROR)
+                }
+            };
+            if !self.outcomes.is_empty() {
+                self.tell(task, shared);
+            }
+            match self.said {
+                Next::More => {}
+                Next::After(pause) => {
+                    let until = Instant::now() + pause;
+                    self.asleep_until = Some(until);
+                    shared.scheduler.at(until, task.id, Alarm::Wake);
+                    break false;
+                }
+                Next::Wait | Next::End => break false,
+            }
+        };
+        task.stats.busy_ns.fetch_add(began.elapsed().as_nanos() as u64, Relaxed);
+        more
+    }
+
+    /// Takes in what became of the trees.
+    fn hear(&mut self, task: &Arc<Task>, shared: &Arc<Shared>) {
+        let now_ns = shared.now_ns();
+        // The one that was emptied last time goes back, so that its vectors need not grow again.
+        std::mem::swap(&mut self.mail, &mut *lock(&task.ledger_mail));
+        if let Some(letters) = &mut self.dead_letters {
+            // After the deltas were taken: what those of them that fail a tree have to say is there by now.
+            std::mem::take(&mut *lock(&task.reasons)).into_iter().for_each(|(root, text)| letters.reason(root, text));
+        }
+        for delta in self.mail.deltas.drain(..) {
+            self.outcomes.extend(self.ledger.apply(&delta, now_ns));
+        }
+        for lineage in self.mail.done.drain(..) {
+            self.ledger.settle(lineage.edges(), now_ns, &mut self.outcomes);
+            shared.give_lineage(lineage);
+        }
+        for news in std::mem::take(&mut *lock(&task.news)) {
+            match news {
+                News::Died { worker, bit, waiting } => {
+                    self.ledger.bury(worker, (bit, waiting), now_ns, &mut self.outcomes);
+                }
+                News::CameUp { worker, bit, older } => {
+                    self.ledger.welcome(worker, bit);
+                    self.ledger.fail_older(older, now_ns, &mut self.outcomes);
+                }
+            }
+        }
+        if self.expiry.is_some_and(|at| Instant::now() >= at) {
+            self.expiry = None;
+            let timeout = shared.message_timeout.as_nanos() as u64;
+            let patience = timeout.saturating_add(shared.waits_everywhere());
+            self.ledger.expire(now_ns.saturating_sub(patience), now_ns, &mut self.outcomes);
+        }
+        self.tell(task, shared);
+    }
+
+    /// While trees are under way, somebody must look at the time.
+    fn mind_the_time(&mut self, task: &Arc<Task>, shared: &Arc<Shared>) {
+        if self.ledger.pending() > 0 && self.expiry.is_none() {
+            let at = Instant::now() + shared.message_timeout / 8;
+            self.expiry = Some(at);
+            shared.scheduler.at(at, task.id, Alarm::Wake);
+        }
+    }
+
+    fn tell(&mut self, task: &Arc<Task>, shared: &Arc<Shared>) {
+        if self.outcomes.is_empty() {
+            return;
+        }
+        {
+            let mut complete = lock(&task.stats.complete);
+            // Neighbours mostly left together and were done together.
+            for run in self.outcomes.chunk_by(|a, b| a.took_ns() == b.took_ns()) {
+                let n = run.len() as u64;
+                let Some(took_ns) = run[0].took_ns() else {
+                    self.counts.1 += n;
+                    // It may emit them again, even if it had said that it would never emit again.
+                    if self.said == Next::End {
+                        self.said = Next::More;
+                    }
+                    continue;
+                };
+                self.counts.0 += n;
+                if shared.acking {
+                    complete.record(took_ns, n);
+                }
+            }
+        }
+        // After a panic the rest are told all the same.
+        let mut told = 0;
+        while told < self.outcomes.len() {
+            let SpoutRole { spout, outcomes, dead_letters, .. } = self;
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                while let Some(outcome) = outcomes.get(told) {
+                    told += 1;
+                    match (*outcome, &mut *dead_letters) {
+                        (Outcome::Done { id, .. }, None) => spout.ack(id),
+                        (Outcome::Done { id, .. }, Some(letters)) => {
+                            letters.done(id);
+                            spout.ack(id);
+                        }
+                        (Outcome::Failed { id, .. }, None) => spout.fail(id),
+                        (Outcome::Failed { id, root, why }, Some(letters)) => match letters.failed(id, root, why) {
+                            // Let go: as far as the spout is concerned, it is done.
+                            Ok(true) => spout.ack(id),
+                            Ok(false) => spout.fail(id),
+                            Err(error) => {
+                                shared.error(task, &error, false);
+                                spout.fail(id);
+                            }
+                        },
+                    }
+                }
+            }));
+            if let Err(panic) = result {
+                shared.panicked(task, &*panic);
+            }
+        }
+        self.outcomes.clear();
+    }
+}
+
+struct OutSink<'a> {
+    out: &'a mut Emission,
+    shared: &'a Arc<Shared>,
+    ledger: &'a mut Ledger,
+    outcomes: &'a mut Vec<Outcome>,
+    dead_letters: &'a mut Option<DeadLetters>,
+    now_ns: u64,
+    room: usize,
+}
+
+impl SpoutSink for OutSink<'_> {
+    fn stream(&self, name: &str) -> Option<StreamId> {
+        self.out.stream(name)
+    }
+
+    #[inline]
+    fn emit(
+        &mut self,
+        stream: StreamId,
+        task: Option<u32>,
+        id: Option<u64>,
+        row: &[ValueRef<'_>],
+        targets: Option<&mut Vec<u32>>,
+    ) -> Result<()> {
+        self.room = self.room.saturating_sub(1);
+        let Some(id) = id else { return self.out.emit(stream, task, Untracked, row, targets).map(drop) };
+        if !self.shared.acking {
+            // Without tracking a tuple counts as done once it is emitted, as in Storm.
+            self.out.emit(stream, task, Untracked, row, targets)?;
+            self.outcomes.push(Outcome::Done { id, took_ns: 0 });
+            return Ok(());
+        }
+        if let (Some(letters), Some(stream)) = (&mut *self.dead_letters, self.out.streams.get(stream.0 as usize)) {
+            letters.emitted(id, stream, row);
+        }
+        let root = self.ledger.open();
+        match self.out.emit(stream, task, NewTree { root, xor: 0, workers: 0 }, row, targets) {
+            Ok(tree) => {
+                if let Some(outcome) = self.ledger.plant(root, id, tree.xor, tree.workers, self.now_ns) {
+                    self.outcomes.push(outcome);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.ledger.abandon(root);
+                Err(error)
+            }
+        }
+    }
+
+    fn room(&self) -> usize {
+        self.room
+    }
+}
