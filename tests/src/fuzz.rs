@@ -1,5 +1,6 @@
 //! What reads bytes that somebody else wrote, as targets for fuzzers. None may panic, loop, or take memory that the bytes did not pay
-//! for; that it says no is fine. `fuzz/` runs them guided by coverage, `tests/tests/fuzz.rs` with mutations of what is known.
+//! for; that it says no is fine. `tests/tests/fuzz.rs` runs them over mutations of what is known; each takes just bytes, as fuzzers
+//! that are guided by coverage want it.
 
 use std::path::{Path, PathBuf};
 
@@ -199,7 +200,7 @@ fn pickle_seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// What a target begins with: its own seeds, and what is in `tests/fuzz/TARGET`, where fuzzers leave what they found.
+/// What a target begins with: its own seeds, and what is in the folder `tests/fuzz/TARGET`, if there is one: bytes that once did harm.
 pub fn corpus((name, _, seeds): &Target) -> Vec<Vec<u8>> {
     let mut all = seeds();
     let mut found: Vec<PathBuf> = std::fs::read_dir(repository().join("tests/fuzz").join(name))

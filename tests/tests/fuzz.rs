@@ -1,5 +1,4 @@
-//! Every fuzz target over its corpus and over mutations of it, the same ones every time. `fuzz/` goes on where this ends, guided by
-//! coverage.
+//! Every fuzz target over its corpus and over mutations of it, the same ones every time.
 
 use std::panic::catch_unwind;
 
