@@ -129,6 +129,11 @@ pub(crate) fn count(n: u64) -> String {
     text
 }
 
+/// So many a second, as a whole number for people.
+pub(crate) fn rate(per_s: f64) -> String {
+    count(per_s.max(0.0).round() as u64)
+}
+
 /// A size in bytes for people.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];

@@ -143,6 +143,8 @@ fn all_topologies_that_ship_pass_their_tests() {
     let ran = squall(home.path(), &["test", wrong.to_str().unwrap(), "--only", "wrong"]);
     assert_eq!(ran.status.code(), Some(1));
     assert!(text(&ran.stdout).contains("`split`: emitted 3 rows, expected 2"), "{}", text(&ran.stdout));
+    let none = squall(home.path(), &["test", wrong.to_str().unwrap(), "--only", "nothing like it"]);
+    assert_eq!(none.status.code(), Some(4), "{}", text(&none.stderr));
 }
 
 #[test]

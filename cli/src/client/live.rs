@@ -31,9 +31,7 @@ impl Client {
 
     /// The models when something is another than at `after`; `None` when the time is over before.
     pub(crate) fn models_after(&self, name: &str, after: u64) -> Outcome<Option<TopologyModels>> {
-        let path = topology(name, &format!("/models?after={after}&wait_ms={}", POLL.as_millis()))?;
-        let mut response = self.call(Method::GET, &path, SendBody::none(), PATIENCE + POLL)?;
-        if response.status() == 204 { Ok(None) } else { self.read(&mut response).map(Some) }
+        self.poll(&topology(name, "/models")?, after, POLL)
     }
 
     pub(crate) fn deploy(&self, name: &str, model: &str, deploy: &Deploy) -> Outcome<Deployment> {
@@ -58,9 +56,7 @@ impl Client {
 
     /// What a tap caught since `after`; `None` when there was nothing for a while.
     pub(crate) fn samples(&self, name: &str, tap: u64, after: u64, wait: Duration) -> Outcome<Option<Samples>> {
-        let path = topology(name, &format!("/taps/{tap}?after={after}&wait_ms={}", wait.as_millis()))?;
-        let mut response = self.call(Method::GET, &path, SendBody::none(), PATIENCE + wait)?;
-        if response.status() == 204 { Ok(None) } else { self.read(&mut response).map(Some) }
+        self.poll(&topology(name, &format!("/taps/{tap}"))?, after, wait)
     }
 
     pub(crate) fn close_tap(&self, name: &str, tap: u64) -> Outcome {
@@ -70,9 +66,9 @@ impl Client {
 }
 
 /// A model's or component's name as a part of a path.
-fn segment(model: &str) -> Outcome<&str> {
-    if is_topology_name(model) {
-        return Ok(model);
+fn segment(name: &str) -> Outcome<&str> {
+    if is_topology_name(name) {
+        return Ok(name);
     }
-    Err(Failure::Usage(format!("`{model}` is no name of a model or component: expected letters, digits, `-`, `_` and `.`")))
+    Err(Failure::Usage(format!("`{name}` is no name of a model or component: expected letters, digits, `-`, `_` and `.`")))
 }

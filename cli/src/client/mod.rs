@@ -96,10 +96,7 @@ impl Client {
 
     /// The topology when its revision is another than `after`; `None` when the time is over before.
     pub(crate) fn topology_after(&self, name: &str, after: u64, wait: Duration) -> Outcome<Option<TopologyStatus>> {
-        let wait = wait.min(POLL);
-        let path = topology(name, &format!("?after={after}&wait_ms={}", wait.as_millis()))?;
-        let mut response = self.call(Method::GET, &path, SendBody::none(), PATIENCE + wait)?;
-        if response.status() == 204 { Ok(None) } else { self.read(&mut response).map(Some) }
+        self.poll(&topology(name, "")?, after, wait.min(POLL))
     }
 
     pub(crate) fn activate(&self, name: &str) -> Outcome<Accepted> {
@@ -132,6 +129,13 @@ impl Client {
     fn get<T: DeserializeOwned>(&self, path: &str) -> Outcome<T> {
         let mut response = self.call(Method::GET, path, SendBody::none(), PATIENCE)?;
         self.read(&mut response)
+    }
+
+    /// What is there when it is something else than at `after`; `None` when the time is over before.
+    fn poll<T: DeserializeOwned>(&self, path: &str, after: u64, wait: Duration) -> Outcome<Option<T>> {
+        let path = format!("{path}?after={after}&wait_ms={}", wait.as_millis());
+        let mut response = self.call(Method::GET, &path, SendBody::none(), PATIENCE + wait)?;
+        if response.status() == 204 { Ok(None) } else { self.read(&mut response).map(Some) }
     }
 
     fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Outcome<T> {

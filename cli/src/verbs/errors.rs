@@ -48,12 +48,20 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
         ("error", Align::Left),
     ];
     let row = |e: &&ErrorEntry| {
-        let message = if e.panic { format!("panic: {}", e.message) } else { e.message.clone() };
-        // What nimbus itself has to tell is of no component.
-        let of = |n: u32| if e.component.is_empty() { String::new() } else { n.to_string() };
         let last = format!("{} ago", age(since(e.unix_ms)));
-        vec![last, count(e.count), e.component.clone(), of(e.task), of(e.worker), e.host.clone(), message]
+        let (task, worker) = (in_component(e, e.task), in_component(e, e.worker));
+        vec![last, count(e.count), e.component.clone(), task, worker, e.host.clone(), message(e)]
     };
     let rows: Vec<Vec<String>> = errors.iter().map(row).collect();
     show.table(&columns, &rows)
+}
+
+/// The number of a task or worker, where there is one: not every error is one of a component.
+pub(super) fn in_component(e: &ErrorEntry, number: u32) -> String {
+    if e.component.is_empty() { String::new() } else { number.to_string() }
+}
+
+/// What it was.
+pub(super) fn message(e: &ErrorEntry) -> String {
+    if e.panic { format!("panic: {}", e.message) } else { e.message.clone() }
 }

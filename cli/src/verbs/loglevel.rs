@@ -7,7 +7,7 @@ use squall_core::control::{Level, LogLevel, SetLog};
 use super::kill::millis;
 use crate::client::{Client, Where};
 use crate::exit::{Failure, Outcome};
-use crate::show::{Align, Show, age};
+use crate::show::{Align, Show, age, until};
 
 /// Has a topology's workers log more, or less, for a time; then they log again as the topology says.
 ///
@@ -57,7 +57,7 @@ fn table(levels: &[LogLevel], show: &Show) -> Outcome {
     }
     let row = |l: &LogLevel| {
         let logger = if l.logger.is_empty() { "all" } else { &l.logger };
-        vec![logger.to_owned(), l.level.to_string(), age(crate::show::until(l.until_unix_ms))]
+        vec![logger.to_owned(), l.level.to_string(), age(until(l.until_unix_ms))]
     };
     let rows: Vec<Vec<String>> = levels.iter().map(row).collect();
     show.table(&[("logger", Align::Left), ("level", Align::Left), ("for another", Align::Right)], &rows)

@@ -1,13 +1,12 @@
 //! `squall metrics`: the numbers of a topology, or of one of its components task by task.
 
-use squall_core::ComponentKind;
 use squall_core::control::{ComponentDetail, ComponentStatus, TopologyStatus};
 use squall_core::suggest::did_you_mean;
 
-use super::status::ms;
+use super::status::{ms, times};
 use crate::client::{Client, Where};
 use crate::exit::{Failure, Outcome};
-use crate::show::{Align, Show, count};
+use crate::show::{Align, Show, count, rate};
 
 /// Shows the numbers of a topology's components; of one component, those of each task and stream.
 ///
@@ -67,7 +66,7 @@ fn overview(status: &TopologyStatus, show: &Show) -> Outcome {
         ("errors", Align::Right),
     ];
     let row = |c: &ComponentStatus| {
-        let times = if c.kind == ComponentKind::Spout { &c.complete } else { &c.execute };
+        let times = times(c.kind, &c.execute, &c.complete);
         vec![
             c.id.clone(),
             c.tasks.to_string(),
@@ -97,10 +96,6 @@ fn overview(status: &TopologyStatus, show: &Show) -> Outcome {
     show.table(&[("component", Align::Left), ("counter", Align::Left), ("", Align::Right)], &rows)
 }
 
-fn rate(per_s: f64) -> String {
-    count(per_s.max(0.0).round() as u64)
-}
-
 fn one(detail: &ComponentDetail, show: &Show) -> Outcome {
     let columns = [
         ("task", Align::Right),
@@ -118,12 +113,11 @@ fn one(detail: &ComponentDetail, show: &Show) -> Outcome {
         ("p50", Align::Right),
         ("p99", Align::Right),
     ];
-    let spout = detail.status.kind == ComponentKind::Spout;
     let rows: Vec<Vec<String>> = detail
         .tasks
         .iter()
         .map(|t| {
-            let times = if spout { &t.complete } else { &t.execute };
+            let times = times(detail.status.kind, &t.execute, &t.complete);
             vec![
                 t.task.to_string(),
                 t.worker.map_or(String::new(), |w| w.to_string()),

@@ -8,6 +8,7 @@ pub(crate) mod completion;
 pub(crate) mod components;
 mod daemon;
 pub(crate) mod errors;
+mod failing;
 pub(crate) mod graph;
 pub(crate) mod kill;
 pub(crate) mod list;

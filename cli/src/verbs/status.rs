@@ -1,11 +1,13 @@
 //! `squall status`: a topology's components, workers, errors and models.
 
+use squall_core::ComponentKind;
 use squall_core::control::{ComponentStatus, Latency, Phase, TopologyStatus};
 
 use super::cluster::short;
+use super::errors::{in_component, message};
 use crate::client::{Client, Where};
 use crate::exit::Outcome;
-use crate::show::{Align, Show, age, count, size};
+use crate::show::{Align, Show, age, count, rate, size};
 
 /// Shows a topology: its components with their numbers, workers and errors; without a name, the cluster.
 ///
@@ -84,10 +86,8 @@ pub(super) fn components(status: &TopologyStatus, show: &Show) -> Outcome {
 }
 
 fn component(c: &ComponentStatus) -> Vec<String> {
-    // A spout's times are those of whole trees, a bolt's those of one tuple.
-    let spout = c.kind == squall_core::ComponentKind::Spout;
-    let times = if spout { &c.complete } else { &c.execute };
-    let rate = if spout { c.emitted_per_s } else { c.executed_per_s };
+    let times = times(c.kind, &c.execute, &c.complete);
+    let per_s = if c.kind == ComponentKind::Spout { c.emitted_per_s } else { c.executed_per_s };
     let counters: Vec<String> = c.counters.iter().map(|(name, n)| format!("{name} {}", count(*n))).collect();
     vec![
         c.id.clone(),
@@ -97,13 +97,21 @@ fn component(c: &ComponentStatus) -> Vec<String> {
         count(c.executed),
         count(c.acked),
         count(c.failed),
-        count(rate.round() as u64),
+        rate(per_s),
         count(c.queued + c.pending),
         format!("{:.2}", c.capacity),
         ms(times, times.p50_ms),
         ms(times, times.p99_ms),
         counters.join(", "),
     ]
+}
+
+/// The times to show of a component or a task: a spout's are those of whole trees, a bolt's those of one tuple.
+pub(super) fn times<'a>(kind: ComponentKind, execute: &'a Latency, complete: &'a Latency) -> &'a Latency {
+    match kind {
+        ComponentKind::Spout => complete,
+        ComponentKind::Bolt => execute,
+    }
 }
 
 /// A time in milliseconds for people; nothing where nothing was measured.
@@ -180,10 +188,7 @@ fn errors(status: &TopologyStatus, show: &Show) -> Outcome {
         .errors
         .iter()
         .take(10)
-        .map(|e| {
-            let text = if e.panic { format!("panic: {}", e.message) } else { e.message.clone() };
-            vec![count(e.count), e.component.clone(), e.task.to_string(), text]
-        })
+        .map(|e| vec![count(e.count), e.component.clone(), in_component(e, e.task), message(e)])
         .collect();
     show.table(&columns, &rows)
 }

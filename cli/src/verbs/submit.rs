@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use squall_core::control::{Phase, Submit, WorkerSummary, is_topology_name};
 
+use super::failing::{hopeless, reason};
 use crate::client::{Client, Where};
 use crate::exit::{Failure, Outcome};
 use crate::show::Show;
 use crate::topology::{self, Given};
-
-/// So many starts of one worker in vain, and the topology does not start.
-const RESTARTS: u64 = 3;
 
 /// Checks a topology, imports its models, uploads what the cluster has not got yet, and starts it.
 ///
@@ -72,10 +70,8 @@ fn until_ready(client: &Client, id: &str, say: impl Fn(String)) -> Outcome {
         if running == status.workers.len() && running > 0 {
             return Ok(());
         }
-        if let Some(failed) = status.workers.iter().find(|w| w.restarts >= RESTARTS) {
-            let why = status.errors.first().map(|e| e.message.clone()).or(failed.last_exit.as_ref().map(|e| e.how.clone()));
-            let why = why.unwrap_or_default();
-            return Err(Failure::Failed(format!("worker {} does not start: {why}; see `squall logs {id}`", failed.worker)));
+        if let Some((failed, why)) = hopeless(&status.workers).and_then(|w| Some((w.worker, reason(&status.errors, w)?))) {
+            return Err(Failure::Failed(format!("worker {failed} does not start: {why}; see `squall logs {id}`")));
         }
         let waiting = status.waiting.as_ref().map_or(String::new(), |w| format!("; {w}"));
         say(format!("{}: {running} of {} workers run{waiting}", status.name, status.workers.len()));

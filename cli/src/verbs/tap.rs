@@ -5,7 +5,7 @@ use std::time::Duration;
 use squall_core::control::{OpenTap, Sample};
 
 use crate::client::{Client, Where};
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use crate::show::Show;
 
 /// How long one call waits.
@@ -57,7 +57,13 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
 fn watch(args: &Args, client: &Client, id: &str, tap: u64, show: &Show) -> Outcome {
     let (mut next, mut printed) = (0, 0);
     loop {
-        let Some(found) = client.samples(id, tap, next, WAIT)? else { continue };
+        let found = match client.samples(id, tap, next, WAIT) {
+            Ok(Some(found)) => found,
+            Ok(None) => continue,
+            // With the topology its taps are gone.
+            Err(Failure::NotFound(_)) if is_gone(client, id) => return Ok(()),
+            Err(failure) => return Err(failure),
+        };
         next = found.next;
         for sample in &found.samples {
             show.line(&line(sample, args.meta))?;
@@ -67,6 +73,10 @@ fn watch(args: &Args, client: &Client, id: &str, tap: u64, show: &Show) -> Outco
             }
         }
     }
+}
+
+fn is_gone(client: &Client, id: &str) -> bool {
+    matches!(client.topology(id), Err(Failure::NotFound(_)))
 }
 
 fn line(sample: &Sample, meta: bool) -> String {

@@ -99,7 +99,11 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     }
     match (invalid, failed) {
         (true, _) => Err(Failure::Shown),
-        (_, 0) => Ok(()),
+        (_, 0) => match &args.only {
+            // A slip of the pen in a script is not to pass for success.
+            Some(only) if all.is_empty() => Err(Failure::NotFound(format!("no test has `{only}` in its name"))),
+            _ => Ok(()),
+        },
         (_, n) => Err(Failure::Failed(format!("{n} {} failed", if n == 1 { "test" } else { "tests" }))),
     }
 }

@@ -151,17 +151,14 @@ fn settings(read: &mut Reader<'_>, table: &Table) -> (Settings, Option<At<u64>>)
             _ => {}
         }
     }
-    for (key, is_there, other, other_is_there) in [
-        ("dead_letters", settings.dead_letters.is_some(), "max_failures", table.get("max_failures").is_some()),
-        ("max_failures", settings.max_failures.is_some(), "acking", settings.acking),
-    ] {
-        if let (true, false, Some(entry)) = (is_there, other_is_there, table.get(key)) {
-            let (message, help) = match key {
-                "dead_letters" => ("nothing ever becomes a dead letter".to_owned(), "add max_failures = 5, or leave it out"),
-                _ => (format!("`{key}` needs `{other}`"), "without tracking no tuple fails: leave it out"),
-            };
-            read.faults.add(entry.key_span, message).help(help);
-        }
+    let failures = table.get("max_failures");
+    if let Some(letters) = table.get("dead_letters").filter(|_| settings.dead_letters.is_some() && failures.is_none()) {
+        let fault = read.faults.add(letters.key_span, "nothing ever becomes a dead letter");
+        fault.help("add max_failures = 5, or leave it out");
+    }
+    if let Some(failures) = failures.filter(|_| settings.max_failures.is_some() && !settings.acking) {
+        let fault = read.faults.add(failures.key_span, "`max_failures` needs `acking`");
+        fault.help("without tracking no tuple fails: leave it out");
     }
     (settings, workers)
 }

@@ -66,6 +66,11 @@ impl Component {
     }
 }
 
+/// Text for SVG and HTML, in quotes too.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
 fn stream(input: &InputStream) -> String {
     let grouping = match input.grouping.key() {
         [] => input.grouping.name().to_owned(),

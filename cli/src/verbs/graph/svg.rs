@@ -3,7 +3,7 @@
 use squall_core::ComponentKind;
 use squall_core::layout::{Size, Spacing, layered};
 
-use super::drawing::Drawing;
+use super::drawing::{Component, Drawing, escaped};
 
 const MARGIN: f64 = 16.0;
 const HEIGHT: f64 = 46.0;
@@ -24,7 +24,7 @@ path{stroke:#9198a1}marker path{fill:#9198a1}.l{stroke:#0d1117}}";
 
 pub(super) fn draw(d: &Drawing) -> String {
     let wide = |text: &str, letter: f64| text.chars().count() as f64 * letter;
-    let size = |c: &super::drawing::Component| Size {
+    let size = |c: &Component| Size {
         width: (wide(&c.id, LETTER).max(wide(&c.what('×'), SMALL_LETTER)) + 28.0).max(96.0),
         height: HEIGHT,
     };
@@ -92,10 +92,6 @@ pub(super) fn draw(d: &Drawing) -> String {
     }
     out.push_str("</svg>\n");
     out
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

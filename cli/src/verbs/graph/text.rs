@@ -2,7 +2,7 @@
 
 use squall_core::ComponentKind;
 
-use super::drawing::Drawing;
+use super::drawing::{Drawing, escaped};
 
 /// For `dot`, as <https://graphviz.org/doc/info/lang.html> says.
 pub(super) fn dot(d: &Drawing) -> String {
@@ -24,10 +24,7 @@ pub(super) fn dot(d: &Drawing) -> String {
 /// For Markdown: a flowchart, as <https://mermaid.js.org/syntax/flowchart.html> says.
 pub(super) fn mermaid(d: &Drawing) -> String {
     // Texts are quoted, and what has a meaning inside quotes is written as an entity.
-    let quoted = |text: &str| {
-        let safe = text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;");
-        format!("\"{}\"", safe.replace('\n', "<br>"))
-    };
+    let quoted = |text: &str| format!("\"{}\"", escaped(text).replace('\n', "<br>"));
     let mut out = "flowchart LR\n".to_owned();
     for (i, c) in d.components.iter().enumerate() {
         let (open, close) = if c.kind == ComponentKind::Spout { ("([", "])") } else { ("[", "]") };

@@ -12,6 +12,7 @@ use crate::client::{Client, Where};
 use crate::exit::{Failure, Outcome};
 use crate::models::{self, file_name};
 use crate::show::Show;
+use crate::verbs::cluster::short;
 
 /// Brings a new version of a model into use in a running topology, without stopping it.
 ///
@@ -63,7 +64,7 @@ pub(crate) struct RollbackArgs {
 
 pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     let client = Client::find(place)?;
-    let topology = find(&client, &args.name, args.topology.as_deref())?;
+    let (topology, _) = find(&client, &args.name, args.topology.as_deref())?;
     let artefact = models::artefact(&args.file, show)?;
     for warning in &artefact.warnings {
         show.note(&format!("warning: {warning}"));
@@ -77,7 +78,7 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
 
 pub(crate) fn run_rollback(args: &RollbackArgs, place: &Where, show: &Show) -> Outcome {
     let client = Client::find(place)?;
-    let topology = find(&client, &args.name, args.topology.as_deref())?;
+    let (topology, _) = find(&client, &args.name, args.topology.as_deref())?;
     let deployment = client.rollback(&topology, &args.name, &Rollback { version: args.to })?;
     end(&client, &topology, &args.name, deployment, args.no_wait, show)
 }
@@ -132,7 +133,7 @@ fn end(client: &Client, topology: &str, model: &str, mut deployment: Deployment,
         DeploymentState::Failed => return Err(Failure::Failed(format!("{model}: version {version} is not in use: {reason}"))),
         DeploymentState::Preparing => format!("{model} version {version} is being prepared"),
         DeploymentState::Current => {
-            format!("{model} version {version} is in use ({file}, sha256 {})", &artefact[..12.min(artefact.len())])
+            format!("{model} version {version} is in use ({file}, sha256 {})", short(artefact))
         }
         DeploymentState::Replaced => format!("{model} version {version} was in use, and another is by now"),
     };

@@ -6,7 +6,8 @@ use squall_core::{Histogram, ModelNumbers};
 use super::find;
 use crate::client::{Client, Where};
 use crate::exit::Outcome;
-use crate::show::{Align, Show, age, count, nanos, size};
+use crate::show::{Align, Show, age, count, nanos, since, size};
+use crate::verbs::cluster::short;
 
 /// Lists the models of running topologies: version in use, rows scored, errors, time of a batch.
 ///
@@ -84,7 +85,7 @@ fn row(topology: &str, model: &ModelStatus) -> Vec<String> {
 
 /// Number, file, checksum and size of a version.
 fn version(d: &Deployment) -> Vec<String> {
-    vec![d.version.to_string(), d.file.clone(), d.artefact.chars().take(12).collect(), size(d.bytes)]
+    vec![d.version.to_string(), d.file.clone(), short(&d.artefact), size(d.bytes)]
 }
 
 fn quantile(of: &Histogram, share: f64) -> String {
@@ -93,9 +94,7 @@ fn quantile(of: &Histogram, share: f64) -> String {
 
 pub(crate) fn run_history(args: &HistoryArgs, place: &Where, show: &Show) -> Outcome {
     let client = Client::find(place)?;
-    let topology = find(&client, &args.name, args.topology.as_deref())?;
-    let models = client.models(&topology)?.models;
-    let Some(model) = models.into_iter().find(|m| m.name == args.name) else { return Ok(()) };
+    let (_, model) = find(&client, &args.name, args.topology.as_deref())?;
     if show.json {
         return show.json(&model);
     }
@@ -123,7 +122,7 @@ pub(crate) fn run_history(args: &HistoryArgs, place: &Where, show: &Show) -> Out
                 DeploymentState::Replaced => "replaced",
                 DeploymentState::Failed => "failed",
             };
-            cells.extend([format!("{} ago", age(crate::show::since(d.unix_ms))), state.to_owned()]);
+            cells.extend([format!("{} ago", age(since(d.unix_ms))), state.to_owned()]);
             // A version that came twice has its numbers at the later one, which is listed first.
             let first = model.history.iter().find(|o| o.version == d.version).is_some_and(|o| o.serial == d.serial);
             let numbers = model.numbers.iter().find(|n| n.version == d.version && first);

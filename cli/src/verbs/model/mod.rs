@@ -13,6 +13,8 @@ pub(super) use rows::RowReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use squall_core::control::ModelStatus;
+use squall_core::suggest::did_you_mean;
 use squall_model::Model;
 
 use crate::client::{Client, Where};
@@ -52,33 +54,29 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     }
 }
 
-/// The topology that has a model of this name: the one that is given, or the only one.
-fn find(client: &Client, model: &str, topology: Option<&str>) -> Outcome<String> {
-    let has = |topology: &str| -> Outcome<(bool, Vec<String>)> {
-        let names: Vec<String> = client.models(topology)?.models.into_iter().map(|m| m.name).collect();
-        Ok((names.iter().any(|n| n == model), names))
-    };
+/// The topology that has a model of this name, the one that is given or the only one; and the model there.
+fn find(client: &Client, name: &str, topology: Option<&str>) -> Outcome<(String, ModelStatus)> {
     if let Some(topology) = topology {
-        let (found, names) = has(topology)?;
-        if !found {
-            let hint = squall_core::suggest::did_you_mean(model, names.iter().map(String::as_str));
-            return Err(Failure::NotFound(format!("topology `{topology}` has no model `{model}`{hint}")));
-        }
-        return Ok(topology.to_owned());
+        let mut models = client.models(topology)?.models;
+        return match models.iter().position(|m| m.name == name) {
+            Some(at) => Ok((topology.to_owned(), models.swap_remove(at))),
+            None => {
+                let hint = did_you_mean(name, models.iter().map(|m| m.name.as_str()));
+                Err(Failure::NotFound(format!("topology `{topology}` has no model `{name}`{hint}")))
+            }
+        };
     }
     let mut found = Vec::new();
     for t in client.topologies()? {
-        if has(&t.id)?.0 {
-            found.push(t.name);
-        }
+        found.extend(client.models(&t.id)?.models.into_iter().find(|m| m.name == name).map(|m| (t.name, m)));
     }
-    match found.as_slice() {
-        [one] => Ok(one.clone()),
-        [] => Err(Failure::NotFound(format!("no running topology has a model `{model}`; `squall model list` lists them"))),
-        several => {
-            Err(Failure::Usage(format!("several topologies have a model `{model}`: say --topology {}", several.join(" or "))))
-        }
+    if found.len() > 1 {
+        let names: Vec<String> = found.into_iter().map(|(topology, _)| topology).collect();
+        let names = names.join(" or ");
+        return Err(Failure::Usage(format!("several topologies have a model `{name}`: say --topology {names}")));
     }
+    let none = || Failure::NotFound(format!("no running topology has a model `{name}`; `squall model list` lists them"));
+    found.pop().ok_or_else(none)
 }
 
 /// Opens an artefact, or imports a model file into the cache and opens that.

@@ -11,13 +11,12 @@ use squall_core::control::{Kill, Phase, Submit, TopologyStatus};
 
 use self::events::{Event, Events};
 use self::progress::Progress;
+use super::failing::{hopeless, reason};
 use super::local::LocalCluster;
 use crate::exit::{Failure, Outcome};
 use crate::show::Show;
 use crate::topology::{self, Given};
 
-/// So many starts of one worker in vain, and the topology has failed.
-const RESTARTS: u64 = 3;
 /// How long the link to the page is good.
 const LINK: Duration = Duration::from_secs(24 * 3600);
 /// How long tuples under way may take when the time is up.
@@ -158,23 +157,10 @@ fn verdict(status: &TopologyStatus) -> Option<Outcome> {
     if status.finished {
         return Some(Ok(()));
     }
-    let broken =
-        status.workers.iter().find(|w| w.problem.is_some() || w.phase == Some(Phase::Failed) || w.restarts >= RESTARTS)?;
-    let mut reason = format!("worker {} cannot run", broken.worker);
-    if let Some(error) = status.errors.first() {
-        reason = format!("{reason}: `{}`: {}", error.component, error.message);
-    } else if let Some(problem) = &broken.problem {
-        reason = format!("{reason}: {problem}");
-    } else if let Some(exit) = &broken.last_exit {
-        reason = format!("{reason}: {}", exit.how);
-        if !exit.output.trim().is_empty() {
-            reason = format!("{reason}\n{}", exit.output.trim());
-        }
-    } else if broken.phase == Some(Phase::Failed) {
-        // Why is told with the next status.
-        return None;
-    }
-    Some(Err(Failure::Failed(reason)))
+    let failed = || status.workers.iter().find(|w| w.phase == Some(Phase::Failed));
+    let broken = hopeless(&status.workers).or_else(failed)?;
+    let reason = reason(&status.errors, broken)?;
+    Some(Err(Failure::Failed(format!("worker {} cannot run: {reason}", broken.worker))))
 }
 
 /// The newer status; but models and times that are only known while workers run are kept.

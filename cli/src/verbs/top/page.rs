@@ -4,8 +4,9 @@ use squall_core::ComponentKind;
 use squall_core::control::{ClusterStatus, ComponentDetail, TopologyStatus};
 
 use crate::client::Client;
-use crate::exit::Outcome;
-use crate::show::{age, count, nanos, size};
+use crate::exit::{Failure, Outcome};
+use crate::show::{self, age, count, nanos, size};
+use crate::verbs::status::times;
 
 /// Where one looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +52,7 @@ fn whole(n: u64) -> Cell {
 }
 
 fn rate(per_s: f64) -> Cell {
-    Cell { text: count(per_s.max(0.0).round() as u64), number: Some(per_s) }
+    Cell { text: show::rate(per_s), number: Some(per_s) }
 }
 
 fn share(x: f64) -> Cell {
@@ -69,8 +70,12 @@ pub(super) fn fetch(client: &Client, view: &View) -> Outcome<Page> {
             let cluster = client.cluster()?;
             let mut all = Vec::new();
             for t in &cluster.topologies {
-                // One that has just gone is not missed.
-                all.extend(client.topology(&t.id));
+                match client.topology(&t.id) {
+                    Ok(status) => all.push(status),
+                    // One that has just gone is not missed.
+                    Err(Failure::NotFound(_)) => {}
+                    Err(failure) => return Err(failure),
+                }
             }
             topologies(&cluster, &all)
         }
@@ -141,7 +146,7 @@ fn components(t: &TopologyStatus) -> Page {
         head.push_str(&format!("; {} (task {}): {}", e.component, e.task, e.message));
     }
     let row = |c: &squall_core::control::ComponentStatus| {
-        let times = if c.kind == ComponentKind::Spout { &c.complete } else { &c.execute };
+        let times = times(c.kind, &c.execute, &c.complete);
         Row {
             key: c.id.clone(),
             cells: vec![
@@ -185,9 +190,8 @@ fn components(t: &TopologyStatus) -> Page {
 }
 
 fn tasks(topology: &str, detail: &ComponentDetail) -> Page {
-    let spout = detail.status.kind == ComponentKind::Spout;
     let row = |t: &squall_core::control::TaskStatus| {
-        let times = if spout { &t.complete } else { &t.execute };
+        let times = times(detail.status.kind, &t.execute, &t.complete);
         Row {
             key: t.task.to_string(),
             cells: vec![
