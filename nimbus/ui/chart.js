@@ -188,7 +188,8 @@ export function histogram(pairs, show) {
     }
     const every = Math.max(1, Math.ceil(80 / one));
     for (let bar = first; bar <= last; bar += every) {
-      parts.push(s('text', { class: 'axis', x: EDGE.left + (bar - first) * one, y: HEIGHT - 6, 'text-anchor': 'middle' }, show(2 ** (bar / 4) / 1e6)));
+      const x = EDGE.left + (bar - first) * one;
+      parts.push(s('text', { class: 'axis', x, y: HEIGHT - 6, 'text-anchor': x > width - 30 ? 'end' : 'middle' }, show(2 ** (bar / 4) / 1e6)));
     }
     return put(svg, parts);
   };

@@ -12,6 +12,9 @@ export function count(n) {
   return `${(n / size).toFixed(digits(Math.abs(n / size)))} ${unit}`;
 }
 
+/** So many of something: 1 task, 2 tasks. */
+export const many = (n, one, more = `${one}s`) => `${count(n)} ${n === 1 ? one : more}`;
+
 /** So many a second. */
 export function rate(n) {
   if (!n) return '0';

@@ -1,7 +1,7 @@
 // The topology as a graph: nimbus has laid it out, here it is drawn and kept up to date.
 
 import { attr, h, load, put, s, say } from './dom.js';
-import { percent, rate } from './format.js';
+import { many, percent, rate } from './format.js';
 
 const MARGIN = 14;
 
@@ -24,7 +24,7 @@ export function graph(data, click) {
       class: `node ${n.kind}`, href: `#node-${n.id}`, transform: `translate(${n.x + MARGIN} ${n.y + MARGIN})`, 'aria-label': `${n.kind} ${n.id}`,
       onclick: (event) => { event.preventDefault(); click(n.id); },
     },
-    s('title', {}, `${n.id}: ${n.type}, ${n.tasks} ${n.tasks === 1 ? 'task' : 'tasks'}`),
+    s('title', {}, `${n.id}: ${n.type}, ${many(n.tasks, 'task')}`),
     s('clipPath', { id: clip }, s('rect', { width: n.width, height: n.height, rx: 9 })),
     s('rect', { class: 'box', width: n.width, height: n.height, rx: 9 }),
     s('g', { 'clip-path': `url(#${clip})` }, s('rect', { class: 'rail', x: 0, y: n.height - 5, width: n.width, height: 5 }), fill),

@@ -115,18 +115,22 @@ impl Supervisor {
         self.with(|r| {
             if let Some(run) = r.entries.get_mut(key).and_then(|e| e.run.as_mut()) {
                 (run.kept.pid, run.kept.start_time) = (pid, start_time(pid).unwrap_or(0));
-                self.keep(key, &run.kept);
             }
         });
+        self.keep(key);
         log::info!(topology = key.0.as_str(), worker = key.1, pid = pid; "worker started");
         Ok(Started { process, wanted: wanted.clone(), incarnation, output_from })
     }
 
-    /// Writes down what the next supervisor must know to adopt a worker. Without it, it would be started twice.
-    pub(crate) fn keep(&self, key: &Key, kept: &Kept) {
-        let written = self.layout.worker(key).and_then(|dir| write(&dir.join(PROCESS), &serde_json::to_vec(kept)?, 0o600));
+    /// Writes down what the next supervisor must know to adopt a worker, if it runs. Without it, it would be started twice.
+    pub(crate) fn keep(&self, key: &Key) {
         let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
-        match written {
+        let kept = self.look(|r| r.entries.get(key).and_then(|e| e.run.as_ref()).map(|r| r.kept.clone()));
+        let Some(kept) = kept.filter(|k| k.pid > 0) else {
+            unwritten.remove(key);
+            return;
+        };
+        match self.layout.worker(key).and_then(|dir| write(&dir.join(PROCESS), &serde_json::to_vec(&kept)?, 0o600)) {
             Ok(()) => drop(unwritten.remove(key)),
             Err(e) => {
                 if unwritten.insert(key.clone()) {
@@ -139,22 +143,7 @@ impl Supervisor {
     /// Tries again what could not be written down: the disk may have been full.
     pub(crate) fn keep_unwritten(&self) {
         let unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for key in unwritten {
-            match self.look(|r| r.entries.get(&key).and_then(|e| e.run.as_ref()).map(|r| r.kept.clone())) {
-                Some(kept) => self.keep(&key, &kept),
-                None => drop(self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).remove(&key)),
-            }
-        }
-    }
-
-    /// The same, unless its process has ended meanwhile: what was written for it has been removed, or is its successor's.
-    pub(crate) fn keep_if_it_runs(&self, key: &Key, kept: &Kept) {
-        self.look(|r| {
-            let run = r.entries.get(key).and_then(|e| e.run.as_ref());
-            if run.is_some_and(|run| run.kept.incarnation == kept.incarnation) {
-                self.keep(key, kept);
-            }
-        });
+        unwritten.iter().for_each(|key| self.keep(key));
     }
 
     /// Takes over what still runs of an earlier supervisor's workers.
@@ -186,6 +175,7 @@ impl Supervisor {
         log::info!(topology = key.0.as_str(), worker = key.1, how = how.as_str(); "worker ended");
         let exit = Exit { unix_ms: unix_time().as_millis() as u64, incarnation: started.incarnation, how, output };
         self.with(|r| r.ended(key, exit));
+        let _nobody_writes = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(dir) = self.layout.worker(key) {
             forget(&dir);
         }

@@ -39,9 +39,16 @@ impl Positions {
 
     /// Those of a topology that nimbus has not got.
     fn news(&self, topology: &str, state: &Path) -> Vec<Position> {
+        let mut found = read(topology, state);
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = |p: &Position| told.get(&(p.topology.clone(), p.file.clone())) != Some(&p.content);
-        read(topology, state).into_iter().filter(new).collect()
+        found.retain(|p| told.get(&(p.topology.clone(), p.file.clone())) != Some(&p.content));
+        found
+    }
+
+    /// Forgets all but these topologies: the others have no worker here any more.
+    fn keep(&self, topologies: &BTreeSet<String>) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).retain(|(t, _), _| topologies.contains(t));
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).retain(|(t, ..)| topologies.contains(t));
     }
 }
 
@@ -49,6 +56,7 @@ impl Supervisor {
     /// Positions that nimbus has not got.
     pub(crate) fn new_positions(&self) -> Vec<Position> {
         let topologies: BTreeSet<String> = self.look(|r| r.entries.keys().map(|(t, _)| t.clone()).collect());
+        self.positions.keep(&topologies);
         let of = |t: &String| self.layout.state(t).map_or_else(|_| Vec::new(), |dir| self.positions.news(t, &dir));
         let mut bytes = 0;
         let fits = |p: &Position| {
@@ -124,6 +132,12 @@ mod tests {
         std::fs::write(dir.path().join("lines.0-of-1.position"), "8").unwrap();
         assert_eq!(positions.news("t", dir.path())[0].content, "8");
         positions.send_all();
-        assert_eq!(positions.news("t", dir.path()).len(), 1);
+        let news = positions.news("t", dir.path());
+        assert_eq!(news.len(), 1);
+        positions.sent(&news);
+        positions.keep(&BTreeSet::from(["t".to_owned()]));
+        assert_eq!(positions.news("t", dir.path()), []);
+        positions.keep(&BTreeSet::new());
+        assert_eq!(positions.news("t", dir.path()), news, "a topology that was gone is told again");
     }
 }

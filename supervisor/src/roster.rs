@@ -244,16 +244,15 @@ impl Roster {
     }
 
     /// A worker is up.
-    pub(crate) fn hello(&mut self, key: &Key, hello: Hello) -> Result<Kept, Gone> {
+    pub(crate) fn hello(&mut self, key: &Key, hello: Hello) -> Result<(), Gone> {
         let run = self.run(key, hello.incarnation)?;
         run.kept.endpoint = Some(hello.endpoint);
         if run.kept.pid == 0 {
             // It is quicker with its hello than its start is with the number.
             run.kept.pid = hello.pid;
         }
-        let kept = run.kept.clone();
         self.refresh();
-        Ok(kept)
+        Ok(())
     }
 
     /// A worker says how it is; whether nimbus must hear of it at once.

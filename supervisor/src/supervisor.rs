@@ -45,7 +45,8 @@ pub(crate) struct Supervisor {
     closing: watch::Sender<bool>,
     leaving: AtomicBool,
     keepers: Mutex<JoinSet<()>>,
-    /// Workers whose processes are not written down, because that failed.
+    /// Workers whose processes are not written down, because that failed. Held while such files are written or removed, so that
+    /// the last that is written is what is so.
     pub(crate) unwritten: Mutex<BTreeSet<Key>>,
     /// What nimbus hears of the supervisor itself.
     self_portrait: Heartbeat,
@@ -116,18 +117,17 @@ impl Supervisor {
         self.urgent.notify_one();
     }
 
+    /// What nimbus is told.
     pub(crate) fn heartbeat(&self) -> Heartbeat {
-        let (workers, models, usage) = self.look(|r| (r.statuses(), r.models.clone(), r.usage.0));
+        let status = self.status();
         // After the workers: of one that has drained nimbus hears the last position no later.
-        let positions = self.new_positions();
-        Heartbeat {
-            workers,
-            models,
-            usage,
-            positions,
-            leaving: self.leaving.load(Ordering::Relaxed),
-            ..self.self_portrait.clone()
-        }
+        Heartbeat { positions: self.new_positions(), ..status }
+    }
+
+    /// How its workers, their models and the machine are.
+    pub(crate) fn status(&self) -> Heartbeat {
+        let (workers, models, usage) = self.look(|r| (r.statuses(), r.models.clone(), r.usage.0));
+        Heartbeat { workers, models, usage, leaving: self.leaving.load(Ordering::Relaxed), ..self.self_portrait.clone() }
     }
 
     /// Each worker's share of the cores.

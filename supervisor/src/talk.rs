@@ -96,13 +96,9 @@ pub(crate) async fn hear(supervisor: Arc<Supervisor>) {
 }
 
 fn take_over(supervisor: &Arc<Supervisor>, desired: Desired) {
-    let (new, kept) = supervisor.with(|r| {
-        let new = r.want(desired);
-        let kept: Vec<_> = r.entries.iter().filter_map(|(k, e)| Some((k.clone(), e.run.as_ref()?.kept.clone()))).collect();
-        (new, kept)
-    });
+    let (new, all) = supervisor.with(|r| (r.want(desired), r.entries.keys().cloned().collect::<Vec<_>>()));
     // The newest orders are those that a worker is started with again should nimbus be away then.
-    kept.iter().filter(|(_, k)| k.pid > 0).for_each(|(key, k)| supervisor.keep_if_it_runs(key, k));
+    all.iter().for_each(|key| supervisor.keep(key));
     new.into_iter().for_each(|key| supervisor.employ(key, None));
 }
 

@@ -2,21 +2,12 @@
 
 use std::time::Duration;
 
-use squall_core::control::LogFile;
+use squall_core::control::{LogFile, LogStream};
 use ureq::SendBody;
 use ureq::http::{Method, Response};
 
 use super::{Client, PATIENCE, topology};
 use crate::exit::Outcome;
-
-/// Which text of a worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stream {
-    /// What it logged.
-    Log,
-    /// What it wrote to stdout and stderr.
-    Out,
-}
 
 /// A piece of a log.
 #[derive(Debug)]
@@ -47,8 +38,8 @@ impl Client {
     }
 
     /// A piece of a worker's log; where there is nothing yet, waits up to `follow` for more.
-    pub(crate) fn log(&self, name: &str, worker: u32, stream: Stream, from: From, follow: Duration) -> Outcome<Piece> {
-        let stream = if stream == Stream::Log { "log" } else { "out" };
+    pub(crate) fn log(&self, name: &str, worker: u32, stream: LogStream, from: From, follow: Duration) -> Outcome<Piece> {
+        let stream = stream.name();
         let begin = match from {
             From::After(None, offset) => format!("offset={offset}"),
             From::After(Some(file), offset) => format!("file={file}&offset={offset}"),

@@ -27,6 +27,22 @@ pub enum LineLevel {
 }
 
 impl LineLevel {
+    /// Its name, as it is in JSON and in queries.
+    ///
+    /// ```
+    /// use squall_core::control::LineLevel;
+    /// assert_eq!(serde_json::to_value(LineLevel::Warn).unwrap(), LineLevel::Warn.name());
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            LineLevel::Error => "error",
+            LineLevel::Warn => "warn",
+            LineLevel::Info => "info",
+            LineLevel::Debug => "debug",
+            LineLevel::Trace => "trace",
+        }
+    }
+
     /// The level of a line `[time LEVEL target] message`; none of any other line, which goes on from the one before.
     ///
     /// ```
@@ -44,6 +60,36 @@ impl LineLevel {
             "TRACE" => LineLevel::Trace,
             _ => return None,
         })
+    }
+}
+
+/// Which of a worker's two logs.
+///
+/// ```
+/// assert_eq!(squall_core::control::LogStream::default().name(), "log");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogStream {
+    /// What it logged.
+    #[default]
+    Log,
+    /// What it wrote to stdout and stderr.
+    Out,
+}
+
+impl LogStream {
+    /// Its name, as it is in JSON and in queries.
+    ///
+    /// ```
+    /// use squall_core::control::LogStream;
+    /// assert_eq!(serde_json::to_value(LogStream::Out).unwrap(), LogStream::Out.name());
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            LogStream::Log => "log",
+            LogStream::Out => "out",
+        }
     }
 }
 

@@ -153,10 +153,6 @@ impl World {
         ))
     }
 
-    fn topology(&self, id: &str) -> Result<&Topology, Denied> {
-        self.topologies.get(id).ok_or_else(|| Denied::new(Kind::Unknown, "the topology is gone", ""))
-    }
-
     fn deadline(&self, id: &str, wait_ms: Option<u64>) -> Result<u64, Denied> {
         let timeout = self.topology(id)?.plan.settings.message_timeout.as_millis().min(u128::from(LONGEST_WAIT_MS)) as u64;
         Ok(self.clock.unix_ms().saturating_add(wait_ms.unwrap_or(timeout).min(LONGEST_WAIT_MS)))

@@ -9,7 +9,7 @@ use squall_core::{ComponentKind, Histogram, Plan, Result};
 use tokio::sync::watch;
 
 use super::World;
-use crate::denied::{Denied, Kind};
+use crate::denied::Denied;
 use crate::history::{Book, Point, Sums, TIERS, TaskSums, Tier, Written, tier_for};
 
 const TICK: Duration = Duration::from_secs(1);
@@ -106,7 +106,7 @@ impl World {
 
     /// Where a topology's points are.
     pub(crate) fn past(&self, id: &str) -> Result<Past, Denied> {
-        let t = self.topologies.get(id).ok_or_else(|| Denied::new(Kind::Unknown, "the topology is gone", ""))?;
+        let t = self.topology(id)?;
         let series = &t.statistics.series;
         let mut newest = series.finished().to_vec();
         newest.extend(TIERS.iter().skip(1).filter_map(|tier| series.growing(tier.number).map(|(at, p)| (tier.number, at, p))));

@@ -53,7 +53,7 @@ impl World {
             return wrong("`for_ms` must be above 0 and at most 7 days".to_owned(), "a level is set for a time");
         }
         let now = self.clock.unix_ms();
-        let mut record = self.topologies.get(id).ok_or_else(gone)?.record.clone();
+        let mut record = self.topology(id)?.record.clone();
         record.log.retain(|l| l.logger != set.logger && l.until_unix_ms > now);
         if let Some(level) = set.level {
             if record.log.len() >= MOST {
@@ -69,12 +69,12 @@ impl World {
 
     /// The levels that count now.
     pub(crate) fn log_levels(&self, id: &str) -> Result<Vec<LogLevel>, Denied> {
-        Ok(self.topologies.get(id).ok_or_else(gone)?.record.log.clone())
+        Ok(self.topology(id)?.record.log.clone())
     }
 
     /// Opens a tap.
     pub(crate) fn open_tap(&mut self, id: &str, open: OpenTap) -> Result<TapOpened, Denied> {
-        let t = self.topologies.get(id).ok_or_else(gone)?;
+        let t = self.topology(id)?;
         let Some(component) = t.plan.components.iter().find(|c| c.id == open.component) else {
             let hint = did_you_mean(&open.component, t.plan.components.iter().map(|c| c.id.as_str()));
             let shown: String = open.component.escape_debug().take(100).collect();
@@ -173,10 +173,6 @@ impl World {
         let logs = self.topologies.values().flat_map(|t| &t.record.log).map(|l| l.until_unix_ms).min();
         (logs, self.taps.values().map(|o| o.asked_at + LEASE).min())
     }
-}
-
-fn gone() -> Denied {
-    Denied::new(Kind::Unknown, "the topology is gone", "")
 }
 
 fn no_tap() -> Denied {

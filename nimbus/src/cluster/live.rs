@@ -10,6 +10,7 @@ use squall_core::layout::{Size, Spacing, layered};
 use squall_core::{ComponentKind, Plan, PlannedComponent};
 
 use super::history::{of_component, of_topology};
+use super::models::in_use;
 use super::statistics::throughput;
 use super::{Component, Topology, World};
 use crate::denied::{Denied, Kind};
@@ -64,7 +65,7 @@ impl World {
     /// A topology, with what is new since the last time.
     pub(crate) fn topology_live(&self, id: &str, seen: &mut Seen) -> Result<TopologyLive, Denied> {
         let status = self.topology_status(id)?;
-        let t = self.topologies.get(id).ok_or_else(|| Denied::new(Kind::Unknown, "the topology is gone", ""))?;
+        let t = self.topology(id)?;
         let lately = t.statistics.series.lately();
         let base = || HistoryPoint { ms: lately.ms, ..HistoryPoint::default() };
         let components = lately.components.iter().map(|(id, s)| (id.clone(), of_component(base(), s)));
@@ -145,7 +146,7 @@ impl World {
         for t in self.in_order() {
             let gauges = t.statistics.gauges(self.clock.now());
             let totals = t.statistics.totals();
-            for (name, model) in &t.plan.models {
+            for (name, model) in in_use(&t.record) {
                 let users = t.plan.components.iter().filter(|c| names(&c.config, name)).map(|c| ModelUser {
                     component: c.id.clone(),
                     executed: totals.get(&c.id).map_or(0, |n| n.executed),
@@ -172,7 +173,7 @@ impl World {
 
     /// A topology laid out.
     pub(crate) fn graph(&self, id: &str) -> Result<Graph, Denied> {
-        let t = self.topologies.get(id).ok_or_else(|| Denied::new(Kind::Unknown, "the topology is gone", ""))?;
+        let t = self.topology(id)?;
         let edges = edges(&t.plan);
         let lines: Vec<(usize, usize)> = edges.iter().map(|(from, to, _)| (*from, *to)).collect();
         let layout = layered(&vec![BOX; t.plan.components.len()], &lines, Spacing { layers: 96.0, ..Spacing::default() });

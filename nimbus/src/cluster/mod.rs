@@ -187,9 +187,14 @@ impl World {
         })
     }
 
+    /// The topology of an id that was found before.
+    fn topology(&self, id: &str) -> Result<&Topology, Denied> {
+        self.topologies.get(id).ok_or_else(|| Denied::new(Kind::Unknown, "the topology is gone", ""))
+    }
+
     /// A component of a topology.
     pub(crate) fn component(&self, id: &str, component: &str) -> Result<Component<'_>, Denied> {
-        let t = self.topologies.get(id).ok_or_else(|| Denied::new(Kind::Unknown, "the topology is gone", ""))?;
+        let t = self.topology(id)?;
         let at = t.plan.position(component).ok_or_else(|| {
             let hint = squall_core::suggest::did_you_mean(component, t.plan.components.iter().map(|c| c.id.as_str()));
             let shown: String = component.escape_debug().take(128).collect();
@@ -199,10 +204,10 @@ impl World {
     }
 
     /// The plan as it may be shown: secret values are masked.
-    pub(crate) fn plan(&self, id: &str) -> Option<Plan> {
-        let mut plan = Plan::clone(&self.topologies.get(id)?.plan);
+    pub(crate) fn plan(&self, id: &str) -> Result<Plan, Denied> {
+        let mut plan = Plan::clone(&self.topology(id)?.plan);
         plan.components.iter_mut().for_each(|c| c.config = c.shown_config());
-        Some(plan)
+        Ok(plan)
     }
 
     fn commit(&self, changes: &[Change]) -> Result<u64> {

@@ -56,8 +56,13 @@ pub(super) fn orders(record: &Record) -> BTreeMap<String, ModelOrder> {
     record.models.iter().filter_map(order).collect()
 }
 
+/// The deployment in use of each model.
+pub(super) fn in_use(record: &Record) -> impl Iterator<Item = (&String, &Deployment)> {
+    record.models.iter().filter_map(|(name, all)| Some((name, current(all)?)))
+}
+
 /// The deployment in use.
-pub(super) fn current(all: &[Deployment]) -> Option<&Deployment> {
+fn current(all: &[Deployment]) -> Option<&Deployment> {
     all.iter().rev().find(|d| d.state == DeploymentState::Current)
 }
 
@@ -175,7 +180,7 @@ impl World {
     /// Brings into use what all workers have ready, and gives up what one refuses or takes too long for.
     pub(super) fn settle_models(&mut self) -> Result<()> {
         let mut changed = Vec::new();
-        for t in self.topologies.values() {
+        for t in self.topologies.values().filter(|t| t.record.models.values().any(|all| preparing(all).is_some())) {
             let mut record = t.record.clone();
             for (name, all) in &mut record.models {
                 let Some((serial, since)) = preparing(all).map(|d| (d.serial, d.unix_ms)) else { continue };
@@ -239,7 +244,7 @@ impl World {
 
     /// The models of a topology, for clients.
     pub(crate) fn topology_models(&self, id: &str) -> Result<TopologyModels, Denied> {
-        let t = self.topologies.get(id).ok_or_else(|| Denied::new(Kind::Unknown, "the topology is gone", ""))?;
+        let t = self.topology(id)?;
         let mut numbers: BTreeMap<(String, u64), ModelNumbers> = BTreeMap::new();
         for n in t.statistics.totals().into_values().flat_map(|n| n.models) {
             let key = (n.model.clone(), n.version);
@@ -263,12 +268,11 @@ impl World {
     }
 
     fn record(&self, id: &str) -> Result<Record, Denied> {
-        let t = self.topologies.get(id);
-        t.map(|t| t.record.clone()).ok_or_else(|| Denied::new(Kind::Unknown, "the topology is gone", ""))
+        self.topology(id).map(|t| t.record.clone())
     }
 
     fn deployments(&self, id: &str, model: &str) -> Result<&Vec<Deployment>, Denied> {
-        let t = self.topologies.get(id).ok_or_else(|| Denied::new(Kind::Unknown, "the topology is gone", ""))?;
+        let t = self.topology(id)?;
         t.record.models.get(model).ok_or_else(|| {
             let shown: String = model.escape_debug().take(100).collect();
             let hint = did_you_mean(model, t.record.models.keys().map(String::as_str));

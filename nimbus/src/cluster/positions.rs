@@ -1,6 +1,6 @@
 //! How far the spouts of topologies have come, as their supervisors tell: kept for whoever runs them next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ const MOST: usize = 100_000;
 pub(super) struct Positions {
     held: BTreeMap<String, Held>,
     /// Files that are others in the store.
-    unwritten: Vec<String>,
+    unwritten: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ impl Positions {
                 held.insert(key.strip_prefix(&prefix).unwrap_or(&key).to_owned(), position);
             }
         }
-        Ok(Positions { held, unwritten: Vec::new() })
+        Ok(Positions { held, unwritten: BTreeSet::new() })
     }
 
     /// What removes them from the store.
@@ -63,9 +63,7 @@ impl World {
                 continue;
             }
             t.positions.held.insert(file.clone(), Held { from: supervisor.to_owned(), content });
-            if !t.positions.unwritten.contains(&file) {
-                t.positions.unwritten.push(file);
-            }
+            t.positions.unwritten.insert(file);
         }
     }
 

@@ -5,8 +5,9 @@ use squall_core::control::{
     WorkerSummary,
 };
 
+use super::models::in_use;
 use super::{Member, Topology, World};
-use crate::denied::{Denied, Kind};
+use crate::denied::Denied;
 use crate::history::latency;
 
 impl World {
@@ -47,7 +48,19 @@ impl World {
         alive.map(|(id, m)| (id.clone(), m.said.url.clone(), m.said.host.clone())).collect()
     }
 
-    /// The supervisor that a worker of a topology is assigned to, and its address.
+    /// Where a supervisor is that is alive: its address, its host.
+    pub(crate) fn reach(&self, supervisor: &str) -> Option<(String, String)> {
+        let member = self.members.get(supervisor).filter(|m| m.alive)?;
+        Some((member.said.url.clone(), member.said.host.clone()))
+    }
+
+    /// The workers of a topology: (worker, the supervisor it is assigned to).
+    pub(crate) fn seats(&self, id: &str) -> Result<Vec<(u32, String)>, Denied> {
+        let workers = self.topology(id)?.record.workers.iter().enumerate();
+        Ok(workers.map(|(index, w)| (index as u32, w.seat.supervisor.clone())).collect())
+    }
+
+    /// The address of the supervisor that a worker of a topology is assigned to.
     pub(crate) fn log_source(&self, id: &str, worker: u32) -> Option<String> {
         let t = self.topologies.get(id)?;
         let placed = t.record.workers.get(worker as usize)?;
@@ -75,7 +88,7 @@ impl World {
     }
 
     pub(crate) fn topology_status(&self, id: &str) -> Result<TopologyStatus, Denied> {
-        let t = self.topologies.get(id).ok_or_else(|| Denied::new(Kind::Unknown, "the topology is gone", ""))?;
+        let t = self.topology(id)?;
         let unix_ms = self.clock.unix_ms();
         let (ignored_frames, link_bytes_in, link_bytes_out) = t.statistics.links();
         let workers = t.record.workers.iter().enumerate();
@@ -172,8 +185,7 @@ impl World {
     fn models(&self, t: &Topology) -> Vec<ModelOnMachine> {
         let mut found = Vec::new();
         for (id, m) in self.members.iter().filter(|(_, m)| m.alive) {
-            let in_use = t.record.models.iter().filter_map(|(name, all)| Some((name, super::models::current(all)?)));
-            for (name, model) in in_use {
+            for (name, model) in in_use(&t.record) {
                 if let Some(memory) = m.said.models.iter().find(|u| u.artefact == model.artefact) {
                     found.push(ModelOnMachine {
                         name: name.clone(),

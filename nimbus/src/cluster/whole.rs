@@ -7,7 +7,7 @@ use squall_core::control::TopologyStatus;
 use squall_core::{Histogram, Plan};
 
 use super::{Past, Topology, World};
-use crate::denied::{Denied, Kind};
+use crate::denied::Denied;
 use crate::history::{Point, Sums, TaskSums};
 
 /// A topology with its past.
@@ -32,7 +32,7 @@ impl World {
 
     /// All there is to know of a topology.
     pub(crate) fn whole(&self, id: &str) -> Result<Whole, Denied> {
-        let t = self.topologies.get(id).ok_or_else(|| Denied::new(Kind::Unknown, "the topology is gone", ""))?;
+        let t = self.topology(id)?;
         let status = self.topology_status(id)?;
         let all_time = all_time(t, &status);
         Ok(Whole { plan: t.plan.clone(), past: self.past(id)?, all_time, unix_ms: self.clock.unix_ms(), status })

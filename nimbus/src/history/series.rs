@@ -150,6 +150,8 @@ impl Series {
             self.recent.pop_front();
         }
         self.finished.push((0, at, point));
+        // While nothing can be written, no more is kept here than would be there.
+        self.finished.retain(|(tier, begin, _)| begin + TIERS[usize::from(*tier)].kept.as_secs() > at);
     }
 
     /// The newest finished seconds, oldest first.
@@ -204,6 +206,19 @@ mod tests {
 
     fn emitted(p: &Point) -> u64 {
         p.components.get("s").map_or(0, |s| s.numbers.emitted)
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_kept_no_longer_than_it_would_be_in_the_store() {
+        let mut s = Series::default();
+        let seconds = 2 * TIERS[0].kept.as_secs();
+        for second in 0..seconds {
+            s.tick(1000 + second, |_| 0.0);
+        }
+        let fine = s.finished().iter().filter(|f| f.0 == 0).count() as u64;
+        assert_eq!(fine, TIERS[0].kept.as_secs());
+        let tens = s.finished().iter().filter(|f| f.0 == 1).count() as u64;
+        assert!(tens >= seconds / TIERS[1].step_s - 1, "{tens}");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::body::to_bytes;
-use axum::extract::{Query, Request};
+use axum::extract::{FromRequestParts, Query, Request};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -27,6 +28,19 @@ impl IntoResponse for Denied {
             log::error!(error = self.problem.error.as_str(); "a call failed");
         }
         (status, Json(self.problem)).into_response()
+    }
+}
+
+/// The variable parts of a path; wrong ones are refused as everything else is.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Denied;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Denied> {
+        let read = axum::extract::Path::from_request_parts(parts, state).await;
+        read.map(|axum::extract::Path(t)| Path(t))
+            .map_err(|e| Denied::new(Kind::Unreadable, e.body_text(), "docs/api.md lists the paths"))
     }
 }
 

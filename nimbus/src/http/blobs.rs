@@ -1,7 +1,7 @@
 //! Blobs by their hash.
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Channel};
 use tokio::io::AsyncReadExt;
 
 use super::Shared;
+use super::answer::Path;
 use crate::blobs::Pieces;
 use crate::denied::{Denied, Kind};
 

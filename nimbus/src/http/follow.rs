@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use squall_core::control::{LineFilter, LogLine, Problem};
+use squall_core::control::{LineFilter, LogLine, LogStream, Problem};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::ask::ask;
-use super::logs::{End, Lines, Stream, files};
+use super::logs::{End, Lines};
 use super::sse::{Events, NobodyListens};
 use crate::nimbus::Nimbus;
 
@@ -58,13 +58,13 @@ pub(super) async fn follow_all(mut follow: Follow, newest: Vec<LogLine>, ends: V
         let sent: Result<(), NobodyListens> = match lines {
             Some(lines) => pass_on(&mut follow.events, lines, &mut receive).await,
             None => {
-                if follow.nimbus.look(|w| w.find(&follow.id)).is_err() {
-                    let gone = Problem { error: "the topology is gone".to_owned(), ..Problem::default() };
-                    return drop(follow.events.send("gone", &gone).await);
-                }
+                let seats = match follow.nimbus.look(|w| w.seats(&follow.id)) {
+                    Ok(seats) => seats,
+                    Err(gone) => return drop(follow.events.send("gone", &gone.problem).await),
+                };
                 // Workers that came to other machines meanwhile.
-                for file in files(&follow.nimbus, &follow.id).await.unwrap_or_default() {
-                    start(&mut readers, file.supervisor, file.worker, 0, &follow);
+                for (worker, supervisor) in seats {
+                    start(&mut readers, supervisor, worker, 0, &follow);
                 }
                 follow.events.pulse().await
             }
@@ -102,15 +102,14 @@ struct One {
     id: String,
     supervisor: String,
     worker: u32,
-    stream: Stream,
+    stream: LogStream,
 }
 
 async fn read_on(one: One, mut at: u64, mut filter: LineFilter, send: mpsc::Sender<Vec<LogLine>>) {
     let mut half: Vec<u8> = Vec::new();
     let mut file: Option<u64> = None;
     loop {
-        let source = one.nimbus.look(|w| Ok(w.log_sources())).unwrap_or_default();
-        let Some((_, url, host)) = source.into_iter().find(|(s, ..)| *s == one.supervisor) else {
+        let Ok(Some((url, host))) = one.nimbus.look(|w| Ok(w.reach(&one.supervisor))) else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use serde::Deserialize;
 use squall_core::control::History;
 
 use super::Shared;
-use super::answer::query;
+use super::answer::{Path, query};
 use crate::cluster::{Past, Whose};
 use crate::denied::{Denied, Kind};
 use crate::nimbus::Nimbus;

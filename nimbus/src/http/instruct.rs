@@ -1,14 +1,12 @@
 //! Log levels and taps of running topologies.
 
-use std::time::Duration;
-
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use squall_core::control::{LogLevel, OpenTap, SetLog, TapOpened};
 
-use super::answer::{body, query};
+use super::answer::{Path, body, maybe, query};
 use super::{LONGEST_WAIT, Shared, Wait};
 use crate::denied::Denied;
 
@@ -44,23 +42,14 @@ pub(super) async fn samples(
 ) -> Result<Response, Denied> {
     let wait: Wait = query(&uri)?;
     let id = nimbus.look(|w| w.find(&name))?;
-    let deadline = tokio::time::Instant::now() + Duration::from_millis(wait.wait_ms).min(LONGEST_WAIT / 4);
-    let (mut changes, mut closing) = (nimbus.changes(), nimbus.closing());
     // Whoever asks still watches. A wait is shorter than the lease.
     nimbus.change(|w| w.renew_tap(&id, tap))?;
-    loop {
-        changes.borrow_and_update();
-        let found = nimbus.look(|w| w.samples(&id, tap, wait.after.unwrap_or(0)))?;
-        if !found.samples.is_empty() || wait.wait_ms == 0 {
-            return Ok(Json(found).into_response());
-        }
-        tokio::select! {
-            changed = changes.changed() => if changed.is_err() { break },
-            _ = closing.wait_for(|c| *c) => break,
-            () = tokio::time::sleep_until(deadline) => break,
-        }
-    }
-    Ok(StatusCode::NO_CONTENT.into_response())
+    let after = wait.after.unwrap_or(0);
+    // Without a wait it is told at once that there is nothing.
+    let wait =
+        Wait { after: (wait.wait_ms > 0).then_some(after), wait_ms: wait.wait_ms.min(LONGEST_WAIT.as_millis() as u64 / 4) };
+    let found = wait.for_change(&nimbus, |w| w.samples(&id, tap, after).map(|s| (s.next.max(after), s))).await?;
+    Ok(maybe(found))
 }
 
 pub(super) async fn close_tap(State(nimbus): Shared, Path((name, tap)): Path<(String, u64)>) -> Result<StatusCode, Denied> {

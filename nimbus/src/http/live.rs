@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use squall_core::control::{ComponentDetail, Graph};
 
 use super::Shared;
+use super::answer::Path;
 use super::sse::stream;
 use crate::cluster::{Seen, World};
 use crate::denied::Denied;

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use squall_core::control::{LineFilter, LineLevel, LogFile, LogSearch, in_order_of_time};
+use squall_core::control::{LineFilter, LineLevel, LogFile, LogSearch, LogStream, in_order_of_time};
 use tokio::task::JoinSet;
 
 use super::Shared;
-use super::answer::query;
+use super::answer::{Path, query};
 use super::ask::{ask, open};
 use super::follow::{Follow, follow_all};
 use crate::denied::{Denied, Kind};
@@ -23,13 +23,9 @@ const HEADERS: [&str; 5] = ["content-type", "squall-file", "squall-offset", "squ
 /// Reading all files of all workers of a machine takes a while.
 const SEARCH: Duration = Duration::from_secs(60);
 
+/// The logs of a topology on all machines that answer.
 pub(super) async fn list(State(nimbus): Shared, Path(name): Path<String>) -> Result<Json<Vec<LogFile>>, Denied> {
     let id = nimbus.look(|w| w.find(&name))?;
-    files(&nimbus, &id).await.map(Json)
-}
-
-/// The logs of a topology on all machines that answer.
-pub(super) async fn files(nimbus: &Nimbus, id: &str) -> Result<Vec<LogFile>, Denied> {
     let sources = nimbus.look(|w| Ok(w.log_sources()))?;
     let mut files: Vec<LogFile> = Vec::new();
     for (supervisor, url, host) in sources {
@@ -45,7 +41,7 @@ pub(super) async fn files(nimbus: &Nimbus, id: &str) -> Result<Vec<LogFile>, Den
         }
     }
     files.sort_by_key(|f| f.worker);
-    Ok(files)
+    Ok(Json(files))
 }
 
 pub(super) async fn piece(
@@ -53,10 +49,11 @@ pub(super) async fn piece(
     Path((name, worker)): Path<(String, u32)>,
     uri: Uri,
 ) -> Result<Response, Denied> {
-    let (id, source) = nimbus.look(|w| w.find(&name).map(|id| (w.log_source(&id, worker), id)).map(|(s, id)| (id, s)))?;
-    let Some(url) = source else {
-        return Err(no_worker(&name, worker));
-    };
+    let (id, url) = nimbus.look(|w| {
+        let id = w.find(&name)?;
+        let url = w.log_source(&id, worker).ok_or_else(|| no_worker(&name, worker))?;
+        Ok((id, url))
+    })?;
     let query = uri.query().map_or_else(String::new, |q| format!("?{q}"));
     let path = format!("/v1/logs/{id}/{worker}{query}");
     let (status, headers, bytes) = ask(nimbus.token(), &url, &path, super::LONGEST_WAIT + Duration::from_secs(5))
@@ -74,26 +71,8 @@ pub(super) async fn piece(
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Download {
-    stream: Option<Stream>,
+    stream: LogStream,
     supervisor: Option<String>,
-}
-
-/// Which of a worker's two logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Stream {
-    #[default]
-    Log,
-    Out,
-}
-
-impl Stream {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Stream::Log => "log",
-            Stream::Out => "out",
-        }
-    }
 }
 
 /// A whole log as a file.
@@ -106,13 +85,12 @@ pub(super) async fn download(
     let (id, url) = nimbus.look(|w| {
         let id = w.find(&name)?;
         let url = match &asked.supervisor {
-            Some(supervisor) => w.log_sources().into_iter().find(|(s, ..)| s == supervisor).map(|(_, url, _)| url),
-            None => w.log_source(&id, worker),
+            Some(supervisor) => w.reach(supervisor).ok_or_else(|| no_supervisor(supervisor))?.0,
+            None => w.log_source(&id, worker).ok_or_else(|| no_worker(&name, worker))?,
         };
         Ok((id, url))
     })?;
-    let url = url.ok_or_else(|| no_worker(&name, worker))?;
-    let stream = asked.stream.unwrap_or_default().name();
+    let stream = asked.stream.name();
     let path = format!("/v1/logs/{id}/{worker}/download?stream={stream}");
     let answer = open(nimbus.token(), &url, &path, SEARCH).await.map_err(|e| no_answer(&url, &e))?;
     if answer.status() != StatusCode::OK {
@@ -131,14 +109,14 @@ pub(super) struct Lines {
     pub(super) text: String,
     pub(super) level: LineLevel,
     pub(super) worker: Option<u32>,
-    pub(super) stream: Stream,
+    pub(super) stream: LogStream,
     limit: usize,
     tail: usize,
 }
 
 impl Default for Lines {
     fn default() -> Self {
-        Lines { text: String::new(), level: LineLevel::Trace, worker: None, stream: Stream::Log, limit: 1000, tail: 100 }
+        Lines { text: String::new(), level: LineLevel::Trace, worker: None, stream: LogStream::Log, limit: 1000, tail: 100 }
     }
 }
 
@@ -148,10 +126,9 @@ impl Lines {
     }
 
     fn query(&self, limit: usize) -> String {
-        let level = serde_json::to_value(self.level).unwrap_or_default();
         let worker = self.worker.map_or_else(String::new, |w| format!("&worker={w}"));
         let text: String = self.text.bytes().map(|b| format!("%{b:02X}")).collect();
-        let level = level.as_str().unwrap_or("trace");
+        let level = self.level.name();
         format!("?limit={limit}&level={level}&stream={}{worker}&text={text}", self.stream.name())
     }
 }
@@ -224,6 +201,11 @@ pub(super) async fn follow(State(nimbus): Shared, Path(name): Path<String>, uri:
 fn no_worker(name: &str, worker: u32) -> Denied {
     let shown: String = name.escape_debug().take(128).collect();
     Denied::new(Kind::Unknown, format!("topology `{shown}` has no worker {worker}"), "list its logs")
+}
+
+fn no_supervisor(id: &str) -> Denied {
+    let shown: String = id.escape_debug().take(128).collect();
+    Denied::new(Kind::Unknown, format!("no supervisor `{shown}` is alive"), "`squall cluster` lists them")
 }
 
 fn no_answer(url: &str, error: &str) -> Denied {

@@ -17,7 +17,7 @@ mod sse;
 mod supervisors;
 mod topologies;
 
-pub(crate) use answer::{body, query};
+pub(crate) use answer::{Path, body, query};
 pub(crate) use session::Sessions;
 
 use std::sync::Arc;

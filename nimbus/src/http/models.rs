@@ -1,12 +1,12 @@
 //! Versions of models, for clients.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::response::Response;
 use squall_core::control::{Deploy, Deployment, ModelOverview, Rollback};
 
-use super::answer::{body, maybe, query};
+use super::answer::{Path, body, maybe, query};
 use super::{Shared, Wait};
 use crate::denied::Denied;
 

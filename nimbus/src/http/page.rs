@@ -1,6 +1,6 @@
 //! The web page: its files are part of the program, and nothing of them is fetched from elsewhere.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use squall_core::control::bearer_matches;
 
 use super::Shared;
-use super::answer::body;
+use super::answer::{Path, body};
 use super::session::{Sessions, same_origin};
 use crate::denied::{Denied, Kind};
 
@@ -68,7 +68,7 @@ pub(super) async fn with_headers(request: Request, next: Next) -> Response {
 }
 
 pub(super) async fn index(headers: HeaderMap) -> Response {
-    file(extract::Path("index.html".to_owned()), headers).await.into_response()
+    file(Path("index.html".to_owned()), headers).await.into_response()
 }
 
 pub(super) async fn file(Path(path): Path<String>, headers: HeaderMap) -> Result<Response, Denied> {

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::response::Response;
 use squall_core::control::{Heartbeat, HeartbeatAnswer, Position};
 
-use super::answer::{body, maybe, query};
+use super::answer::{Path, body, maybe, query};
 use super::{Shared, Wait};
 use crate::denied::{Denied, Kind};
 

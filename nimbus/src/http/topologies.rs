@@ -1,13 +1,13 @@
 //! Topologies, for clients.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use squall_core::Plan;
 use squall_core::control::{Accepted, Kill, Rebalance, Submit, TopologySummary};
 
-use super::answer::{body, maybe, query};
+use super::answer::{Path, body, maybe, query};
 use super::{Shared, Wait};
 use crate::admit::unknown_key;
 use crate::denied::{Denied, Kind};
@@ -34,8 +34,7 @@ pub(super) async fn status(State(nimbus): Shared, Path(name): Path<String>, uri:
 }
 
 pub(super) async fn plan(State(nimbus): Shared, Path(name): Path<String>) -> Result<Json<Plan>, Denied> {
-    let found = nimbus.look(|w| w.find(&name).map(|id| w.plan(&id)))?;
-    found.map(Json).ok_or_else(|| Denied::new(Kind::Unknown, "the topology is gone", ""))
+    nimbus.look(|w| w.find(&name).and_then(|id| w.plan(&id))).map(Json)
 }
 
 pub(super) async fn submit(State(nimbus): Shared, request: Request) -> Result<(StatusCode, Json<Accepted>), Denied> {

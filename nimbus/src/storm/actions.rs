@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use serde::Deserialize;
 use serde_json::json;
 use squall_core::control::{Kill, Rebalance};
 
 use super::{Answer, Failed};
 use crate::denied::{Denied, Kind};
-use crate::http::{Shared, body};
+use crate::http::{Path, Shared, body};
 
 const LONGEST_COMMAND: usize = 64 << 10;
 
@@ -28,7 +28,11 @@ pub(super) async fn deactivate(State(nimbus): Shared, Path(id): Path<String>) ->
     done("deactivate", &done_to.id)
 }
 
-pub(super) async fn kill(State(nimbus): Shared, Path((id, wait)): Path<(String, u64)>) -> Answer {
+/// A topology and a wait in a path; a wrong one is refused in Storm's form.
+type Waiting = Result<Path<(String, u64)>, Denied>;
+
+pub(super) async fn kill(State(nimbus): Shared, path: Waiting) -> Answer {
+    let Path((id, wait)) = path?;
     let kill = Kill { wait_ms: Some(wait.saturating_mul(1000)) };
     let done_to = nimbus.change(|w| w.find(&id).and_then(|id| w.kill(&id, kill)))?;
     done(&format!("kill/{wait}"), &done_to.id)
@@ -50,7 +54,8 @@ struct Options {
     executors: BTreeMap<String, u32>,
 }
 
-pub(super) async fn rebalance(State(nimbus): Shared, Path((id, wait)): Path<(String, u64)>, request: Request) -> Answer {
+pub(super) async fn rebalance(State(nimbus): Shared, path: Waiting, request: Request) -> Answer {
+    let Path((id, wait)) = path?;
     let Body { options } = body(request, LONGEST_COMMAND).await?;
     let change =
         Rebalance { wait_ms: Some(wait.saturating_mul(1000)), workers: options.workers, parallelism: options.executors };

@@ -1,7 +1,7 @@
 //! Cluster, nimbus, supervisors, owners.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use serde_json::{Value, json};
 use squall_core::control::{ClusterStatus, SupervisorStatus, TopologyStatus};
@@ -12,7 +12,7 @@ use super::topology::worker;
 use super::view::{Ask, object, owner as user};
 use crate::cluster::World;
 use crate::denied::Denied;
-use crate::http::Shared;
+use crate::http::{Path, Shared};
 
 pub(super) async fn configuration(State(nimbus): Shared) -> Answer {
     let cluster = nimbus.look(|w| Ok((w.cluster_status(), w.lease())))?;

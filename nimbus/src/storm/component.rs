@@ -1,7 +1,7 @@
 //! One component.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use serde_json::{Value, json};
 use squall_core::ComponentKind;
@@ -10,7 +10,7 @@ use super::Answer;
 use super::pretty::{WINDOWS, mean, uptime};
 use super::view::{View, numbers, object, port, task_numbers};
 use crate::cluster::{emitted, taken};
-use crate::http::Shared;
+use crate::http::{Path, Shared};
 
 pub(super) async fn page(State(nimbus): Shared, Path((id, component)): Path<(String, String)>, uri: Uri) -> Answer {
     let found = nimbus.look(|w| w.find(&id).and_then(|id| w.component(&id, &component).map(|_| id)))?;

@@ -1,29 +1,34 @@
 //! Topologies.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use serde_json::{Map, Value, json};
 use squall_core::control::{TopologyStatus, WorkerSummary};
 use squall_core::{ComponentKind, Plan};
 
 use super::pretty::{WINDOWS, mb, mean, uptime};
-use super::view::{Summary, View, object, owner, port, summary as line_of};
+use super::view::{View, object, owner, port};
 use super::{Answer, Failed};
 use crate::history::Point;
-use crate::http::Shared;
+use crate::http::{Path, Shared};
 
-/// A topology's line in a list.
+/// A topology's line in a list; its page has the same.
 pub(super) fn line(t: &TopologyStatus) -> Value {
-    line_of(&Summary {
-        id: &t.id,
-        name: &t.name,
-        state: t.state.to_string(),
-        uptime_ms: t.uptime_ms,
-        tasks: t.components.iter().map(|c| c.tasks).sum(),
-        workers: t.workers.len() as u32,
-        memory: t.workers.iter().map(|w| w.usage.rss_bytes).sum(),
-        cores: t.workers.iter().map(|w| w.usage.cores_busy).sum(),
+    let tasks: u32 = t.components.iter().map(|c| c.tasks).sum();
+    // What its workers take is what Storm calls assigned.
+    let memory = mb(t.workers.iter().map(|w| w.usage.rss_bytes).sum());
+    let cores: f64 = t.workers.iter().map(|w| w.usage.cores_busy).sum();
+    json!({
+        "id": t.id, "encodedId": t.id, "name": t.name, "owner": owner(), "status": t.state.to_string(),
+        "uptime": uptime(t.uptime_ms), "uptimeSeconds": t.uptime_ms / 1000,
+        "tasksTotal": tasks, "executorsTotal": tasks, "workersTotal": t.workers.len(), "replicationCount": 1,
+        "schedulerInfo": null,
+        "requestedMemOnHeap": 0.0, "requestedMemOffHeap": 0.0, "requestedTotalMem": 0.0, "requestedCpu": 0.0,
+        "requestedGenericResources": "",
+        "assignedMemOnHeap": 0.0, "assignedMemOffHeap": memory, "assignedTotalMem": memory,
+        "assignedCpu": (cores * 1000.0).round() / 10.0, "assignedGenericResources": "",
+        "topologyVersion": null, "stormVersion": env!("CARGO_PKG_VERSION"),
     })
 }
 
@@ -79,7 +84,7 @@ pub(super) async fn page(State(nimbus): Shared, Path(id): Path<String>, uri: Uri
     };
     let stats = v.windows.iter().zip(WINDOWS).map(|(p, w)| window_stats(&v.plan, p, (w.1, w.2)));
     let (window, hint) = v.window();
-    let mut page = v.summary();
+    let mut page = object(line(&v.status));
     page.append(&mut object(json!({
         "user": null, "window": window, "windowHint": hint,
         "msgTimeout": v.plan.settings.message_timeout.as_secs(),

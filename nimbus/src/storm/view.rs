@@ -9,7 +9,7 @@ use squall_core::control::{ErrorEntry, TopologyStatus, WorkerSummary};
 use squall_core::{ComponentKind, Plan, PlannedComponent};
 
 use super::Failed;
-use super::pretty::{WINDOWS, mb, mean, millis, uptime, window};
+use super::pretty::{WINDOWS, mean, millis, window};
 use crate::cluster::Whole;
 use crate::denied::Denied;
 use crate::history::{Point, Sums, TaskSums};
@@ -70,22 +70,6 @@ impl View {
         self.point().components.get(id).cloned().unwrap_or_default()
     }
 
-    /// What a topology's list entry, its page and its components' pages have in common.
-    pub(super) fn summary(&self) -> Map<String, Value> {
-        let s = &self.status;
-        let tasks: u32 = s.components.iter().map(|c| c.tasks).sum();
-        object(summary(&Summary {
-            id: &s.id,
-            name: &s.name,
-            state: s.state.to_string(),
-            uptime_ms: s.uptime_ms,
-            tasks,
-            workers: s.workers.len() as u32,
-            memory: s.workers.iter().map(|w| w.usage.rss_bytes).sum(),
-            cores: s.workers.iter().map(|w| w.usage.cores_busy).sum(),
-        }))
-    }
-
     /// The newest error of a component in Storm's fields; its neutral values where there is none.
     pub(super) fn last_error(&self, id: &str) -> Value {
         match self.status.errors.iter().find(|e| e.component == id) {
@@ -128,34 +112,6 @@ impl View {
         line.append(&mut object(self.last_error(&c.id)));
         Value::Object(line)
     }
-}
-
-/// A topology's line in the list.
-pub(super) struct Summary<'a> {
-    pub(super) id: &'a str,
-    pub(super) name: &'a str,
-    pub(super) state: String,
-    pub(super) uptime_ms: u64,
-    pub(super) tasks: u32,
-    pub(super) workers: u32,
-    /// Resident bytes of its workers, and the cores they keep busy: what Storm calls assigned.
-    pub(super) memory: u64,
-    pub(super) cores: f64,
-}
-
-pub(super) fn summary(s: &Summary<'_>) -> Value {
-    let cpu = (s.cores * 1000.0).round() / 10.0;
-    json!({
-        "id": s.id, "encodedId": s.id, "name": s.name, "owner": owner(), "status": s.state,
-        "uptime": uptime(s.uptime_ms), "uptimeSeconds": s.uptime_ms / 1000,
-        "tasksTotal": s.tasks, "executorsTotal": s.tasks, "workersTotal": s.workers, "replicationCount": 1,
-        "schedulerInfo": null,
-        "requestedMemOnHeap": 0.0, "requestedMemOffHeap": 0.0, "requestedTotalMem": 0.0, "requestedCpu": 0.0,
-        "requestedGenericResources": "",
-        "assignedMemOnHeap": 0.0, "assignedMemOffHeap": mb(s.memory), "assignedTotalMem": mb(s.memory), "assignedCpu": cpu,
-        "assignedGenericResources": "",
-        "topologyVersion": null, "stormVersion": env!("CARGO_PKG_VERSION"),
-    })
 }
 
 /// Everything belongs to the user that nimbus runs as.

@@ -1,7 +1,7 @@
 //! What Storm draws a topology from.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use serde_json::{Map, Value, json};
 use squall_core::ComponentKind;
@@ -10,7 +10,7 @@ use super::pretty::millis;
 use super::view::{View, port};
 use super::{Answer, Failed};
 use crate::cluster::emitted;
-use crate::http::Shared;
+use crate::http::{Path, Shared};
 
 /// A stream's name as it can be part of an element's id.
 fn sane(stream: &str) -> String {
@@ -54,9 +54,8 @@ pub(super) async fn boxes(State(nimbus): Shared, Path(id): Path<String>, uri: Ur
 
 /// The streams in rows of four, all of them chosen but the system's, of which there are none.
 pub(super) async fn streams(State(nimbus): Shared, Path(id): Path<String>) -> Answer {
-    let plan = nimbus.look(|w| w.find(&id).map(|id| w.plan(&id))).map_err(Failed::from)?;
-    let components = plan.map(|p| p.components).unwrap_or_default();
-    let mut names: Vec<&str> = components.iter().flat_map(|c| &c.outputs).map(|o| o.name.as_str()).collect();
+    let plan = nimbus.look(|w| w.find(&id).and_then(|id| w.plan(&id))).map_err(Failed::from)?;
+    let mut names: Vec<&str> = plan.components.iter().flat_map(|c| &c.outputs).map(|o| o.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     let boxes: Vec<Value> = names.iter().map(|s| json!({"stream": s, "sani-stream": sane(s), "checked": true})).collect();

@@ -60,6 +60,11 @@ fn garbage_is_refused_and_named() {
     assert_eq!(nimbus.get("/v1/cluster?after=x").0, 400);
     assert_eq!(nimbus.get("/v1/cluster?afer=1").0, 400);
     assert_eq!(nimbus.get("/v1/../token").0, 404);
+    for path in ["/v1/topologies/x/logs/y", "/v1/topologies/x/taps/y", "/v1/topologies/%ff"] {
+        let (status, body) = nimbus.get(path);
+        assert_eq!(status, 400, "{path}");
+        assert!(body["error"].as_str().is_some_and(|e| e.contains("Invalid URL")), "{path}: {body}");
+    }
     assert_eq!(nimbus.call("DELETE", "/v1/cluster", b"").0, 405);
     for (id, status) in [("x", 422), (&*"z".repeat(32), 422), ("%2e%2e", 422), (&*"a".repeat(32), 400)] {
         assert_eq!(post(&format!("/v1/supervisors/{id}/heartbeat"), "{}").0, status, "{id}");

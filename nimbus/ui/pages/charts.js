@@ -8,11 +8,16 @@ import { toneOf } from './parts.js';
 
 const RANGES = [['10 min', 600], ['3 h', 10800], ['1 d', 86400], ['7 d', 604800]];
 
+const MOST_EVENTS = 1000;
+
 const perS = (of) => (p) => (of(p) * 1000) / Math.max(1, p.ms);
 const quantile = (key, i) => (p) => (p[key] ? p[key][i] : null);
 
-/** Charts of what `path` answers; add(points, events) takes what is new, as events tell it. */
-export function charts({ path, spout }) {
+/**
+ * Charts of what `path` answers; add(points, events) takes what is new, as events tell it. What is not fed so is asked for again
+ * and again.
+ */
+export function charts({ path, spout, fed = true }) {
   let range = 600;
   let points = new Map();
   let events = new Map();
@@ -76,13 +81,15 @@ export function charts({ path, spout }) {
   }
 
   // Coarser points are asked for again; the newest of them grows.
-  const timer = setInterval(() => range !== 600 && load_all().catch(() => {}), 10000);
+  const timer = setInterval(() => (range !== 600 || !fed) && load_all().catch(() => {}), fed ? 10000 : 3000);
   return {
     element,
     load,
     start: load_all,
     add(more, happened = []) {
       happened.forEach((e) => events.set(e.number, e));
+      // A page may be open for weeks.
+      for (const number of [...events.keys()].sort((a, b) => a - b).slice(0, -MOST_EVENTS)) events.delete(number);
       if (range === 600) more.forEach((p) => points.set(p.unix_ms, p));
       draw();
     },

@@ -2,7 +2,7 @@
 
 import { spark } from '../chart.js';
 import { card, h, meter, put, tiles } from '../dom.js';
-import { bytes, count, percent, quantile, rate, span } from '../format.js';
+import { bytes, count, many, percent, quantile, rate, span } from '../format.js';
 import { listen } from '../net.js';
 import { table } from '../table.js';
 import { badge, title, topologyLink } from './parts.js';
@@ -37,7 +37,7 @@ export function show(main) {
       { name: 'Slots', num: true, sort: (s) => s.slots_used, mark: (s) => `${s.slots_used}/${s.slots}`, show: (s) => meter(s.slots_used / Math.max(1, s.slots), `${s.slots_used} of ${s.slots}`, 'fine') },
       { name: 'Processors', num: true, title: 'busy cores, by whatever process', sort: (s) => s.usage.cores_busy, mark: (s) => s.usage.cores_busy.toFixed(1), show: (s) => meter(s.usage.cores_busy / Math.max(1, s.cores), `${s.usage.cores_busy.toFixed(1)} of ${s.cores}`) },
       { name: 'Memory', num: true, sort: (s) => s.usage.memory_used_bytes, mark: (s) => `${Math.round(s.usage.memory_used_bytes / 1e7)}`, show: (s) => meter(s.usage.memory_used_bytes / Math.max(1, s.memory_bytes), `${bytes(s.usage.memory_used_bytes)} of ${bytes(s.memory_bytes)}`) },
-      { name: 'Models', num: true, title: 'resident bytes of all mapped model files, what is shared counted once; processes that map them', sort: (s) => s.models.length, show: modelsOf },
+      { name: 'Models', num: true, title: 'mapped model files, their resident bytes with what is shared counted once, and how many processes map the same one', sort: (s) => s.models.length, show: modelsOf },
       { name: 'Up', num: true, sort: (s) => s.uptime_ms, show: (s) => (s.alive ? span(s.uptime_ms) : `silent for ${span(s.silent_ms)}`) },
       { name: 'Version', show: (s) => s.version },
       { name: 'Supervisor', class: 'dim mono', show: (s) => s.id.slice(0, 8) },
@@ -58,10 +58,10 @@ export function show(main) {
       const real = [...new Map(alive.map((s) => [s.machine, s])).values()];
       const once = (of) => real.reduce((all, s) => all + of(s), 0);
       const waiting = list.filter((t) => t.waiting).length;
-      numbers.set('Topologies', list.length, waiting ? `${waiting} waiting` : `${list.reduce((n, t) => n + t.tasks, 0)} tasks`, waiting ? 'warn' : '');
+      numbers.set('Topologies', list.length, waiting ? `${waiting} waiting` : many(list.reduce((n, t) => n + t.tasks, 0), 'task'), waiting ? 'warn' : '');
       numbers.set('Throughput', `${rate(list.reduce((n, t) => n + t.emitted_per_s, 0))}/s`, 'emitted by spouts');
       const silent = cluster.supervisors.length - alive.length;
-      numbers.set('Machines', real.length, silent ? `${silent} silent` : `${alive.length} ${alive.length === 1 ? 'supervisor' : 'supervisors'}`, silent ? 'bad' : '');
+      numbers.set('Machines', real.length, silent ? `${silent} silent` : many(alive.length, 'supervisor'), silent ? 'bad' : '');
       numbers.set('Slots', `${cluster.slots_used}/${cluster.slots_total}`, `${cluster.slots_free} free`, cluster.slots_free ? '' : 'warn');
       const [busy, cores] = [once((s) => s.usage.cores_busy), once((s) => s.cores)];
       numbers.set('Processors', percent(busy / Math.max(1, cores)), `${busy.toFixed(1)} of ${cores} cores`, busy / cores > 0.9 ? 'warn' : '');
@@ -81,5 +81,5 @@ export function stateOf(t) {
 function modelsOf(s) {
   if (!s.models.length) return '–';
   const pss = s.models.reduce((n, m) => n + m.pss_bytes, 0);
-  return `${s.models.length}: ${bytes(pss)}, ${Math.max(...s.models.map((m) => m.mapped_by))} sharers`;
+  return `${many(s.models.length, 'file')}, ${bytes(pss)}, ${many(Math.max(...s.models.map((m) => m.mapped_by)), 'process', 'processes')}`;
 }

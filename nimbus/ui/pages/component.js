@@ -2,7 +2,7 @@
 
 import { histogram } from '../chart.js';
 import { card, h, meter, put, tiles } from '../dom.js';
-import { count, millis, percent, quantile, rate } from '../format.js';
+import { count, many, millis, percent, quantile, rate } from '../format.js';
 import { call, listen, path } from '../net.js';
 import { table } from '../table.js';
 import { charts } from './charts.js';
@@ -30,13 +30,13 @@ export async function show(main, name, id) {
   function choose(value) {
     over.end();
     task = value === '' ? null : Number(value);
-    over = charts({ path: task === null ? history : `${history}&task=${task}`, spout });
+    over = charts({ path: task === null ? history : `${history}&task=${task}`, spout, fed: task === null });
     put(graphs, over.element, over.load);
     over.start().catch(() => {});
   }
 
   put(main,
-    title(h('span', { class: 'trail' }, topologyLink(name), ' / '), h('h1', {}, id), badge(first.status.kind), h('span', { class: 'dim' }, `${first.status.type}, ${first.status.tasks} ${first.status.tasks === 1 ? 'task' : 'tasks'}`), h('span', { class: 'push' }), h('label', { class: 'dim' }, 'Charts of ', whose)),
+    title(h('span', { class: 'trail' }, topologyLink(name), ' / '), h('h1', {}, id), badge(first.status.kind), h('span', { class: 'dim' }, `${first.status.type}, ${many(first.status.tasks, 'task')}`), h('span', { class: 'push' }), h('label', { class: 'dim' }, 'Charts of ', whose)),
     numbers.element, graphs,
     card('Tasks', tasks.search, tasks.element),
     tuples.element,
@@ -63,7 +63,6 @@ export async function show(main, name, id) {
       outputs.update(live.outputs);
       bars.update(live.histogram);
       if (task === null) over.add(live.points);
-      else over.start().catch(() => {});
       const own = Object.entries(c.counters ?? {});
       put(counters, own.length > 0 && h('h3', {}, 'Its own counters'), own.length > 0 && h('table', { class: 'pairs' }, h('tbody', {}, own.map(([key, n]) => h('tr', {}, h('th', { scope: 'row' }, key), h('td', { class: 'num' }, count(n)))))));
     },

@@ -1,7 +1,7 @@
 // Logs of all workers of a topology, on whatever machine: followed, filtered, searched, downloaded.
 
 import { attr, card, h, put, say } from '../dom.js';
-import { bytes } from '../format.js';
+import { bytes, many } from '../format.js';
 import { call, listen, path } from '../net.js';
 import { title, topologyLink } from './parts.js';
 
@@ -84,8 +84,8 @@ export async function show(main, name) {
       append(found.lines);
       lines.scrollTop = 0;
       const cut = found.complete ? '' : ', the newest of more';
-      const silent = found.silent.length ? `; ${found.silent.length} machines do not answer` : '';
-      say(state, `${found.lines.length} lines${cut} in ${bytes(found.bytes)}${silent}`);
+      const silent = found.silent.length ? `; no answer from ${many(found.silent.length, 'machine')}` : '';
+      say(state, `${many(found.lines.length, 'line')}${cut} in ${bytes(found.bytes)}${silent}`);
     } catch (error) {
       say(state, error.message);
     }
@@ -122,5 +122,5 @@ function row(line) {
 async function choose(main) {
   const topologies = await call('/v1/topologies');
   const list = topologies.map((t) => h('li', {}, h('a', { href: `#/t/${encodeURIComponent(t.name)}/logs` }, t.name)));
-  put(main, title(h('h1', {}, 'Logs')), card('Whose', null, list.length ? h('ul', { class: 'plainlist' }, list) : h('p', { class: 'none' }, 'No topology runs.')));
+  put(main, title(h('h1', {}, 'Logs')), card('Topologies', null, list.length ? h('ul', { class: 'plainlist' }, list) : h('p', { class: 'none' }, 'No topology runs.')));
 }

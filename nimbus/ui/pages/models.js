@@ -1,7 +1,7 @@
 // Models: which there are, who uses them, and how many copies are resident where.
 
 import { card, h, put, tiles } from '../dom.js';
-import { bytes, count, rate } from '../format.js';
+import { bytes, count, many, rate } from '../format.js';
 import { call } from '../net.js';
 import { table } from '../table.js';
 import { componentLink, title, topologyLink } from './parts.js';
@@ -26,7 +26,7 @@ export async function show(main) {
     columns: [
       { name: 'Model', head: true, sort: (c) => c.name, show: (c) => c.name },
       { name: 'Machine', sort: (c) => c.machine, show: (c) => `${c.host} ${c.machine === c.host ? '' : c.machine.slice(0, 12)}` },
-      { name: 'Mapped by', num: true, sort: (c) => c.memory.mapped_by, show: (c) => `${c.memory.mapped_by} ${c.memory.mapped_by === 1 ? 'process' : 'processes'}` },
+      { name: 'Mapped by', num: true, sort: (c) => c.memory.mapped_by, show: (c) => many(c.memory.mapped_by, 'process', 'processes') },
       { name: 'File', num: true, sort: (c) => c.memory.bytes, show: (c) => bytes(c.memory.bytes) },
       { name: 'Resident (pss)', num: true, title: 'what is shared counted once', sort: (c) => c.memory.pss_bytes, show: (c) => bytes(c.memory.pss_bytes) },
       { name: 'Sum of rss', num: true, title: 'what is shared counted in each process: what it would take without sharing', sort: (c) => c.memory.rss_bytes, show: (c) => bytes(c.memory.rss_bytes) },

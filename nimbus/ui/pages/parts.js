@@ -1,7 +1,7 @@
 // What several pages show.
 
 import { h } from '../dom.js';
-import { bytes, clock } from '../format.js';
+import { bytes, clock, many } from '../format.js';
 
 /** A link to a topology. */
 export const topologyLink = (name) => h('a', { href: `#/t/${encodeURIComponent(name)}` }, name);
@@ -25,7 +25,7 @@ export function eventList(events) {
 }
 
 /** A model's memory on one machine. */
-export const memory = (use) => `${use.mapped_by} ${use.mapped_by === 1 ? 'process' : 'processes'}, ${bytes(use.pss_bytes)} resident in all, ${bytes(use.private_bytes)} private`;
+export const memory = (use) => `${many(use.mapped_by, 'process', 'processes')}, ${bytes(use.pss_bytes)} resident in all, ${bytes(use.private_bytes)} private`;
 
 /** A title line with what belongs beside it. */
 export const title = (...children) => h('div', { class: 'title' }, ...children);

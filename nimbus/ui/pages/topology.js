@@ -1,7 +1,7 @@
 // One topology: its graph, what it does over time, its components, workers, errors, configuration.
 
 import { attr, card, h, meter, put, say, tiles } from '../dom.js';
-import { bytes, clock, count, millis, percent, quantile, rate, span } from '../format.js';
+import { bytes, clock, count, many, millis, percent, quantile, rate, span } from '../format.js';
 import { graph } from '../graph.js';
 import { call, listen, path } from '../net.js';
 import { table } from '../table.js';
@@ -15,6 +15,7 @@ export async function show(main, name) {
   const base = path`/v1/topologies/${name}`;
   const [plan, drawn] = await Promise.all([call(`${base}/plan`), call(`${base}/graph`)]);
   let status = null;
+  let listed = null;
   const state = h('span', { id: 'state' });
   const facts = h('span', { class: 'dim' });
   const button = (text, act, tone) => h('button', { type: 'button', class: tone ?? 'plain', onclick: act }, text);
@@ -57,13 +58,16 @@ export async function show(main, name) {
       status = live.status;
       put(state, stateOf(status));
       const left = status.wait_left_ms === undefined ? '' : `, goes on within ${span(status.wait_left_ms)}`;
-      say(facts, `${status.id}, up ${span(status.uptime_ms)}, ${status.workers.length} workers${left}`);
+      say(facts, `${status.id}, up ${span(status.uptime_ms)}, ${many(status.workers.length, 'worker')}${left}`);
       attr(activate, 'disabled', status.state !== 'INACTIVE');
       attr(deactivate, 'disabled', status.state !== 'ACTIVE');
       attr(rebalance, 'disabled', !['ACTIVE', 'INACTIVE'].includes(status.state));
       tell(numbers, live);
       over.add(live.points, live.events);
-      put(happened, eventList(over.events()));
+      const events = over.events();
+      const now = `${events.length} ${events[events.length - 1]?.number}`;
+      if (listed !== now) put(happened, eventList(events));
+      listed = now;
       components.update(status.components.map((c) => ({ ...c, lately: live.components[c.id] })));
       workers.update(status.workers);
       errors.update(status.errors);
@@ -110,7 +114,7 @@ function tell(numbers, live) {
   const failed = sum((c) => c.failed);
   numbers.set('Failed', count(failed), `${rate(lately('failed'))}/s`, lately('failed') > 0 ? 'bad' : '');
   const [errors, restarts] = [sum((c) => c.errors, status.components), status.workers.reduce((n, w) => n + w.restarts, 0)];
-  numbers.set('Errors', count(errors), `${restarts} restarts`, errors && last?.errors ? 'bad' : '');
+  numbers.set('Errors', count(errors), many(restarts, 'restart'), errors && last?.errors ? 'bad' : '');
 }
 
 function componentTable(name) {

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::body::to_bytes;
-use axum::extract::{Query, Request};
+use axum::extract::{FromRequestParts, Query, Request};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
@@ -49,6 +50,18 @@ impl Denied {
 impl IntoResponse for Denied {
     fn into_response(self) -> Response {
         (self.0, Json(self.1)).into_response()
+    }
+}
+
+/// The variable parts of a path; wrong ones are refused as everything else is.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Denied;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Denied> {
+        let read = axum::extract::Path::from_request_parts(parts, state).await;
+        read.map(|axum::extract::Path(t)| Path(t)).map_err(|e| Denied::wrong(e.body_text()))
     }
 }
 

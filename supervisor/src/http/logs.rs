@@ -5,20 +5,21 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::Channel;
 use serde::Deserialize;
-use squall_core::control::LogFile;
+use squall_core::control::{LogFile, LogStream};
 use tokio::io::AsyncReadExt;
 
-use super::answer::{Denied, query};
-use super::rotated::{Parts, Position};
+use super::answer::{Denied, Path, query};
+use super::rotated::{Parts, Position, files};
 use super::{LONGEST_WAIT, Shared};
 use crate::layout::Key;
+use crate::supervisor::Supervisor;
 
 const LONGEST_PIECE: u64 = 1 << 20;
 const PIECE: usize = 256 << 10;
@@ -26,36 +27,30 @@ const PIECE: usize = 256 << 10;
 const GLANCE: Duration = Duration::from_millis(50);
 
 pub(super) async fn list(State(supervisor): Shared) -> Json<Vec<LogFile>> {
-    let length = |dir: &FilePath, stream: Stream| std::fs::metadata(stream.file(dir)).map_or(0, |m| m.len());
+    let length = |dir: &FilePath, stream: LogStream| std::fs::metadata(file(stream, dir)).map_or(0, |m| m.len());
     let log = |((topology, worker), dir): (Key, PathBuf)| LogFile {
         topology,
         worker,
         supervisor: supervisor.id.clone(),
         host: String::new(),
-        bytes: length(&dir, Stream::Log),
-        output_bytes: length(&dir, Stream::Out),
+        bytes: length(&dir, LogStream::Log),
+        output_bytes: length(&dir, LogStream::Out),
     };
     Json(supervisor.layout.workers().into_iter().map(log).collect())
 }
 
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Stream {
-    /// What the worker logged.
-    #[default]
-    Log,
-    /// What it wrote to stdout and stderr.
-    Out,
+/// The file of a log in a worker's folder.
+pub(super) fn file(stream: LogStream, dir: &FilePath) -> PathBuf {
+    dir.join(match stream {
+        LogStream::Log => "worker.log",
+        LogStream::Out => "worker.out",
+    })
 }
 
-impl Stream {
-    /// Its file in a worker's folder.
-    pub(super) fn file(self, dir: &FilePath) -> PathBuf {
-        dir.join(match self {
-            Stream::Log => "worker.log",
-            Stream::Out => "worker.out",
-        })
-    }
+/// The file of a worker's log; refused for a worker that never was here.
+fn log_of(supervisor: &Supervisor, key: &Key, stream: LogStream) -> Result<PathBuf, Denied> {
+    let found = supervisor.layout.workers().into_iter().find(|(k, _)| k == key);
+    found.map(|(_, dir)| file(stream, &dir)).ok_or_else(|| Denied::unknown("there is no such worker here, and was none"))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -66,13 +61,12 @@ struct Ask {
     tail: Option<u64>,
     limit: Option<u64>,
     follow_ms: u64,
-    stream: Stream,
+    stream: LogStream,
 }
 
 pub(super) async fn piece(State(supervisor): Shared, Path(key): Path<Key>, uri: Uri) -> Result<Response, Denied> {
     let ask: Ask = query(&uri)?;
-    let dir = supervisor.layout.workers().into_iter().find(|(k, _)| *k == key).map(|(_, dir)| dir);
-    let file = ask.stream.file(&dir.ok_or_else(|| Denied::unknown("there is no such worker here, and was none"))?);
+    let file = log_of(&supervisor, &key, ask.stream)?;
     let deadline = tokio::time::Instant::now() + Duration::from_millis(ask.follow_ms).min(LONGEST_WAIT);
     let limit = ask.limit.unwrap_or(LONGEST_PIECE).min(LONGEST_PIECE);
     let mut closing = supervisor.closing();
@@ -114,17 +108,16 @@ pub(super) async fn piece(State(supervisor): Shared, Path(key): Path<Key>, uri: 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Whole {
-    stream: Stream,
+    stream: LogStream,
 }
 
 /// A whole log, files that were put aside first.
 pub(super) async fn download(State(supervisor): Shared, Path(key): Path<Key>, uri: Uri) -> Result<Response, Denied> {
     let Whole { stream } = query(&uri)?;
-    let dir = supervisor.layout.workers().into_iter().find(|(k, _)| *k == key).map(|(_, dir)| dir);
-    let file = stream.file(&dir.ok_or_else(|| Denied::unknown("there is no such worker here, and was none"))?);
+    let log = log_of(&supervisor, &key, stream)?;
     let (mut sender, channel) = Channel::<Bytes, std::io::Error>::new(2);
     tokio::spawn(async move {
-        for path in super::search::files(&file) {
+        for path in files(&log) {
             // One that was put aside meanwhile is sent under its new name or was sent already.
             let Ok(mut file) = tokio::fs::File::open(path).await else { continue };
             loop {

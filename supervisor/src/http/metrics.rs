@@ -9,7 +9,7 @@ use squall_core::openmetrics::{self, Exposition};
 use super::Shared;
 
 pub(super) async fn metrics(State(supervisor): Shared) -> Response {
-    ([(CONTENT_TYPE, openmetrics::CONTENT_TYPE)], text(&supervisor.heartbeat())).into_response()
+    ([(CONTENT_TYPE, openmetrics::CONTENT_TYPE)], text(&supervisor.status())).into_response()
 }
 
 fn text(said: &Heartbeat) -> String {

@@ -4,10 +4,25 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// No log has more files put aside.
-const MOST: u32 = 9;
+pub(super) const MOST: u32 = 9;
+
+/// The name of a file that was put aside so many times.
+pub(super) fn numbered(path: &Path, file: u32) -> PathBuf {
+    if file == 0 {
+        return path.to_owned();
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{file}"));
+    name.into()
+}
+
+/// A log's files, oldest first.
+pub(super) fn files(path: &Path) -> Vec<PathBuf> {
+    (0..=MOST).rev().map(|n| numbered(path, n)).filter(|p| p.exists()).collect()
+}
 
 /// A file of a log.
 #[derive(Debug)]
@@ -37,11 +52,7 @@ impl Parts {
     pub(super) fn open(path: &Path) -> io::Result<Parts> {
         let mut parts: Vec<Part> = Vec::new();
         for n in 0..=MOST {
-            let mut name = path.as_os_str().to_owned();
-            if n > 0 {
-                name.push(format!(".{n}"));
-            }
-            let file = match File::open(name) {
+            let file = match File::open(numbered(path, n)) {
                 Ok(file) => file,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 Err(e) => return Err(e),

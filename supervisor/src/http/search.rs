@@ -5,19 +5,18 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path as FilePath, PathBuf};
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use serde::Deserialize;
-use squall_core::control::{LineFilter, LineLevel, LogLine, LogSearch, in_order_of_time};
+use squall_core::control::{LineFilter, LineLevel, LogLine, LogSearch, LogStream, in_order_of_time};
 
 use super::Shared;
-use super::answer::{Denied, query};
-use super::logs::Stream;
+use super::answer::{Denied, Path, query};
+use super::logs::file;
+use super::rotated::{MOST, numbered};
 
 const MOST_LINES: usize = 10_000;
 const LONGEST_LINE: usize = 8 << 10;
-/// Files that were put aside are numbered up to here; see the worker's log.
-const FILES: u32 = 9;
 
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -25,13 +24,13 @@ struct Ask {
     text: String,
     level: LineLevel,
     worker: Option<u32>,
-    stream: Stream,
+    stream: LogStream,
     limit: usize,
 }
 
 impl Default for Ask {
     fn default() -> Self {
-        Ask { text: String::new(), level: LineLevel::Trace, worker: None, stream: Stream::Log, limit: 1000 }
+        Ask { text: String::new(), level: LineLevel::Trace, worker: None, stream: LogStream::Log, limit: 1000 }
     }
 }
 
@@ -47,7 +46,7 @@ pub(super) async fn search(
         .workers()
         .into_iter()
         .filter(|(key, _)| wanted(key))
-        .map(|((_, w), dir)| (w, ask.stream.file(&dir)))
+        .map(|((_, w), dir)| (w, file(ask.stream, &dir)))
         .collect();
     let found = tokio::task::spawn_blocking(move || find_all(&ask, &logs)).await.map_err(Denied::failed)?;
     found.map(Json).map_err(Denied::failed)
@@ -70,7 +69,7 @@ fn find_all(ask: &Ask, logs: &[(u32, PathBuf)]) -> std::io::Result<LogSearch> {
 /// The newest lines of one log: newest file first, until there are enough.
 fn find(ask: &Ask, (worker, path): (u32, &FilePath), limit: usize, all: &mut LogSearch) -> std::io::Result<Vec<LogLine>> {
     let mut found: VecDeque<LogLine> = VecDeque::new();
-    for file in 0..=FILES {
+    for file in 0..=MOST {
         let path = numbered(path, file);
         let reader = match std::fs::File::open(&path) {
             Ok(reader) => reader,
@@ -140,21 +139,6 @@ fn skip_line(reader: &mut impl BufRead) -> std::io::Result<u64> {
             return Ok(skipped);
         }
     }
-}
-
-/// The name of a file that was put aside so many times.
-pub(super) fn numbered(path: &FilePath, file: u32) -> PathBuf {
-    if file == 0 {
-        return path.to_owned();
-    }
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{file}"));
-    name.into()
-}
-
-/// A log's files, oldest first.
-pub(super) fn files(path: &FilePath) -> Vec<PathBuf> {
-    (0..=FILES).rev().map(|n| numbered(path, n)).filter(|p| p.exists()).collect()
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use squall_core::control::{Hello, Report};
 
-use super::answer::{Denied, body, query};
+use super::answer::{Denied, Path, body, query};
 use super::{LONGEST_WAIT, Shared};
 use crate::layout::Key;
 
@@ -23,12 +23,10 @@ pub(super) async fn hello(State(supervisor): Shared, Path(key): Path<Key>, reque
     if hello.endpoint.len() > LONGEST_ENDPOINT {
         return Err(Denied::wrong(format!("the endpoint is longer than {LONGEST_ENDPOINT} bytes")));
     }
-    let kept = supervisor.with(|r| r.hello(&key, hello)).map_err(|_| Denied::gone())?;
+    supervisor.with(|r| r.hello(&key, hello)).map_err(|_| Denied::gone())?;
     supervisor.beat();
     // After the others were told: none of them waits for the disk.
-    if kept.pid > 0 {
-        supervisor.keep_if_it_runs(&key, &kept);
-    }
+    supervisor.keep(&key);
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -5,9 +5,9 @@ mod lines;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
-use squall_core::control::LogFile;
+use squall_core::control::{LogFile, LogStream};
 
-use crate::client::{Client, LogFrom, Stream, Where};
+use crate::client::{Client, LogFrom, Where};
 use crate::exit::{Failure, Outcome};
 use crate::show::Show;
 
@@ -76,8 +76,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn stream(&self) -> Stream {
-        if self.args.output { Stream::Out } else { Stream::Log }
+    fn stream(&self) -> LogStream {
+        if self.args.output { LogStream::Out } else { LogStream::Log }
     }
 
     /// Prints the last lines of a log, and tells where to go on: in which file, and at which byte.
@@ -144,7 +144,7 @@ fn follow_one(
     client: &Client,
     name: &str,
     worker: u32,
-    stream: Stream,
+    stream: LogStream,
     mut at: Place,
     to: &SyncSender<(u32, Outcome<String>)>,
 ) {
