@@ -63,6 +63,8 @@ impl Supervisor {
         self.fetch_positions(&key.0, key.1, since).await;
         let dir = self.layout.worker(key)?;
         let incarnation = incarnation(wanted.orders.epoch, count_start(&dir)?);
+        let threads = self.threads_each();
+        let pin = self.with(|r| r.deal_cores(key, &self.pinned, threads));
         let launch = Launch {
             supervisor: self.url.clone(),
             token: self.options.token.clone(),
@@ -74,7 +76,8 @@ impl Supervisor {
             versions: wanted.orders.instructions.models.iter().map(|(n, m)| (n.clone(), m.current.clone())).collect(),
             state_dir: self.layout.state(&key.0)?,
             log_file: dir.join(LOG),
-            threads: self.threads_each(),
+            threads,
+            pin: pin.clone(),
             bind: self.bind.to_string(),
         };
         write(&dir.join(LAUNCH), &serde_json::to_vec(&launch)?, 0o600)?;
@@ -99,6 +102,7 @@ impl Supervisor {
             start_time: 0,
             endpoint: None,
             restarts: 0,
+            pin,
         };
         self.with(|r| {
             if let Some(entry) = r.entries.get_mut(key) {

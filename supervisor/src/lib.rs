@@ -5,6 +5,7 @@ mod artefacts;
 mod backoff;
 mod blobs;
 mod client;
+mod cores;
 mod hang;
 mod http;
 mod keeper;

@@ -19,6 +19,8 @@ pub struct Options {
     pub machine_id: Option<String>,
     /// The processor cores it deals out to its workers.
     pub cores: u32,
+    /// Whether each thread that runs tasks is bound to one of these cores, so that it keeps its cache and workers keep apart.
+    pub pin: bool,
     /// How to start Squall's own worker: the program and its leading arguments; `--run FILE` follows. A topology's own worker
     /// binary is started with `--run FILE` only.
     pub worker: Vec<OsString>,
@@ -33,7 +35,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults: 4 slots, all cores, a heartbeat every 500 ms, 5 s of grace, 3 s of silence, workers run on.
+    /// The defaults: 4 slots, all cores and no thread bound to one, a heartbeat every 500 ms, 5 s of grace, 3 s of silence, workers run on.
     pub fn new(dir: impl Into<PathBuf>, nimbus: impl Into<String>, token: impl Into<String>, worker: Vec<OsString>) -> Self {
         Options {
             dir: dir.into(),
@@ -42,6 +44,7 @@ impl Options {
             slots: 4,
             machine_id: None,
             cores: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+            pin: false,
             worker,
             heartbeat: Duration::from_millis(500),
             grace: Duration::from_secs(5),

@@ -12,6 +12,7 @@ use squall_core::control::{
 };
 use tokio::sync::watch;
 
+use crate::cores;
 use crate::layout::Key;
 use crate::machine::unix_time;
 
@@ -47,6 +48,8 @@ pub(crate) struct Entry {
     pub(crate) last_exit: Option<Exit>,
     pub(crate) problem: Option<String>,
     died: Vec<LastReport>,
+    /// The cores that its threads are bound to.
+    pin: Vec<u32>,
 }
 
 /// An incarnation of a worker.
@@ -75,6 +78,9 @@ pub(crate) struct Kept {
     pub(crate) start_time: u64,
     pub(crate) endpoint: Option<String>,
     pub(crate) restarts: u64,
+    /// The cores its threads are bound to; none if they are not bound.
+    #[serde(default)]
+    pub(crate) pin: Vec<u32>,
 }
 
 /// A worker's incarnation is not the one that is wanted.
@@ -120,6 +126,7 @@ impl Entry {
             last_exit: None,
             problem: None,
             died: Vec::new(),
+            pin: Vec::new(),
         }
     }
 
@@ -144,6 +151,7 @@ impl Roster {
     pub(crate) fn adopt(&mut self, key: Key, kept: Kept) {
         let mut entry = Entry::new(Some(kept.wanted.clone()));
         entry.restarts = kept.restarts;
+        entry.pin = kept.pin.clone();
         entry.held = true;
         entry.run = Some(Run::new(kept));
         self.entries.insert(key, entry);
@@ -228,6 +236,16 @@ impl Roster {
             }
         }
         Some(orders)
+    }
+
+    /// Deals so many of these cores out to a worker that is about to start.
+    pub(crate) fn deal_cores(&mut self, key: &Key, usable: &[u32], wanted: u32) -> Vec<u32> {
+        let others = self.entries.iter().filter(|(other, _)| *other != key).map(|(_, e)| e.pin.as_slice());
+        let dealt = cores::deal(usable, others, wanted);
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.pin.clone_from(&dealt);
+        }
+        dealt
     }
 
     fn run(&mut self, key: &Key, incarnation: u64) -> Result<&mut Run, Gone> {
@@ -402,7 +420,7 @@ mod tests {
 
     fn kept(w: WantedWorker, incarnation: u64, endpoint: Option<&str>) -> Kept {
         let endpoint = endpoint.map(str::to_owned);
-        Kept { wanted: Arc::new(w), incarnation, started_unix_ms: 0, pid: 1, start_time: 0, endpoint, restarts: 0 }
+        Kept { wanted: Arc::new(w), incarnation, started_unix_ms: 0, pid: 1, start_time: 0, endpoint, restarts: 0, pin: vec![] }
     }
 
     fn key(worker: u32) -> Key {

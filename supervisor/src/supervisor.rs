@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::blobs::Blobs;
 use crate::client::Client;
+use crate::cores;
 use crate::keeper::keep;
 use crate::layout::{Key, Layout};
 use crate::machine;
@@ -48,6 +49,8 @@ pub(crate) struct Supervisor {
     /// Workers whose processes are not written down, because that failed. Held while such files are written or removed, so that
     /// the last that is written is what is so.
     pub(crate) unwritten: Mutex<BTreeSet<Key>>,
+    /// The cores that its workers' threads are bound to; none if they are not bound.
+    pub(crate) pinned: Vec<u32>,
     /// What nimbus hears of the supervisor itself.
     self_portrait: Heartbeat,
 }
@@ -58,6 +61,7 @@ impl Supervisor {
         // Links are IPv4 only so far.
         let bind = if let IpAddr::V4(bind) = address.ip() { bind } else { Ipv4Addr::LOCALHOST };
         let client = Client::new(&options.nimbus, &options.token, address.ip())?;
+        let pinned = if options.pin { cores::usable(options.cores)? } else { Vec::new() };
         let self_portrait = Heartbeat {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             machine: options.machine_id.clone().unwrap_or_else(machine::id),
@@ -87,6 +91,7 @@ impl Supervisor {
             leaving: AtomicBool::new(false),
             keepers: Mutex::new(JoinSet::new()),
             unwritten: Mutex::default(),
+            pinned,
             self_portrait,
             options,
         })

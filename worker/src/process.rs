@@ -95,6 +95,7 @@ fn work(registry: &Registry, launch: &Launch, plan: Arc<Plan>, plan_hash: String
         began: Instant::now(),
         tasks,
         threads: launch.threads,
+        pin: launch.pin.clone(),
         models: launch.models.clone(),
         live: live.clone(),
         state_dir: launch.state_dir.clone(),

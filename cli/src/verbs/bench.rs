@@ -10,7 +10,7 @@ use clap::builder::BoolishValueParser;
 use squall_bench::{Ground, Options, Report, SCENARIOS, table};
 use squall_core::control::{Kill, Submit, TopologyStatus};
 
-use super::local::LocalCluster;
+use super::local::{LocalCluster, Shape};
 use crate::exit::{Failure, Outcome};
 use crate::show::{Align, Show};
 use crate::signals::Signals;
@@ -58,6 +58,9 @@ pub(crate) struct Args {
     /// Tuples a second for the scenarios latency and low-throughput; may be given several times.
     #[arg(long = "rate", value_name = "N", value_parser = rate)]
     rates: Vec<f64>,
+    /// Binds each worker thread that runs tasks to one core.
+    #[arg(long)]
+    pin: bool,
     /// A section for docs/benchmarks.md instead of a table.
     #[arg(long)]
     markdown: bool,
@@ -121,10 +124,13 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     };
     let chosen = options.chosen()?;
     let slots = chosen.iter().map(|(_, workers, _)| *workers).max().unwrap_or(1);
-    let mut private = Private::start(slots, show)?;
+    let mut private = Private::start(Shape { slots, heartbeat: Some(HEARTBEAT), pin: args.pin }, show)?;
     let mut report = Report::default();
     let measured = squall_bench::run(&options, &mut private, &mut report);
     private.cluster.stop(false);
+    if args.pin {
+        report.conditions.notes.push("Threads that run tasks were bound to cores (`--pin`).".to_owned());
+    }
     if report.entries.is_empty() {
         return measured;
     }
@@ -196,10 +202,10 @@ struct Private<'a> {
 }
 
 impl<'a> Private<'a> {
-    fn start(slots: u32, show: &'a Show) -> Outcome<Private<'a>> {
+    fn start(shape: Shape, show: &'a Show) -> Outcome<Private<'a>> {
         let program =
             std::env::current_exe().map_err(|e| Failure::Outside(format!("cannot tell where this program is: {e}")))?;
-        let cluster = LocalCluster::start(slots, Some(HEARTBEAT))?;
+        let cluster = LocalCluster::start(shape)?;
         let told = Arc::new(AtomicI32::new(0));
         let tell = told.clone();
         cluster.spawn(async move {

@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// The processor cores it deals out to its workers; by default all.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     cores: Option<u32>,
+    /// Binds each thread that runs tasks to one core: steadier latencies on a machine that does little else.
+    #[arg(long)]
+    pin: bool,
     /// How long a worker may neither say nor do anything before it is killed and started again.
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = squall_core::units::duration)]
     worker_timeout: Duration,
@@ -64,6 +67,7 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
         options.slots = args.slots;
         options.machine_id = args.machine_id.clone();
         options.worker_timeout = args.worker_timeout;
+        options.pin = args.pin;
         options.stop_workers_on_exit = args.stop_workers;
         if let Some(cores) = args.cores {
             options.cores = cores;

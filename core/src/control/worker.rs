@@ -61,6 +61,9 @@ pub struct Launch {
     pub log_file: PathBuf,
     /// How many threads run tasks.
     pub threads: u32,
+    /// The processor cores that these threads are bound to, each to one, in turn; empty: to none.
+    #[serde(default)]
+    pub pin: Vec<u32>,
     /// The address to bind the data socket to; the port is chosen by the system.
     pub bind: String,
 }

@@ -9,8 +9,9 @@ use squall_supervisor::Options;
 use crate::http::http;
 use crate::rig::{Rig, TOKEN, hash_of, kill, lives, send};
 
-pub(crate) const ALL: [(&str, fn()); 13] = [
+pub(crate) const ALL: [(&str, fn()); 14] = [
     ("a_worker_is_started_with_what_it_needs", a_worker_is_started_with_what_it_needs),
+    ("threads_are_bound_to_cores_if_told_so", threads_are_bound_to_cores_if_told_so),
     ("a_worker_that_is_killed_is_started_again_at_once", a_worker_that_is_killed_is_started_again_at_once),
     ("a_worker_that_crashes_again_and_again_is_started_ever_more_slowly", a_worker_that_crashes_again_and_again),
     ("a_worker_that_hangs_is_killed_and_started_again", a_worker_that_hangs_is_killed_and_started_again),
@@ -35,7 +36,25 @@ fn a_worker_is_started_with_what_it_needs() {
     let launch = rig.worker_dir(0).join("launch.json");
     assert_eq!(std::fs::metadata(launch).unwrap().permissions().mode() & 0o777, 0o600);
     let log = std::fs::read_to_string(rig.worker_dir(0).join("worker.log")).unwrap();
-    assert!(log.contains(&format!("up {} threads 5", up.incarnation)), "{log}");
+    assert!(log.contains(&format!("up {} threads 5 pin []", up.incarnation)), "{log}");
+}
+
+fn threads_are_bound_to_cores_if_told_so() {
+    let mut rig = Rig::new();
+    rig.stop();
+    rig.start(Options { cores: 2, pin: true, ..rig.options() });
+    let workers = [rig.wanted("{}", 0, 2), rig.wanted("{}", 1, 2)];
+    rig.nimbus.want(|d| d.workers = workers.to_vec());
+    rig.hears_all(|h| h.workers.len() == 2 && h.workers.iter().all(|w| w.endpoint.is_some()));
+    let cores = |worker| -> Vec<usize> {
+        let launch = std::fs::read(rig.worker_dir(worker).join("launch.json")).unwrap();
+        serde_json::from_value(serde_json::from_slice::<serde_json::Value>(&launch).unwrap()["pin"].clone()).unwrap()
+    };
+    let (first, second) = (cores(0), cores(1));
+    let usable = rustix::thread::sched_getaffinity(None).unwrap();
+    assert!(first.len() == 1 && usable.is_set(first[0]), "{first:?}");
+    assert!(second.len() == 1 && usable.is_set(second[0]), "{second:?}");
+    assert_eq!(first == second, usable.count() == 1, "{first:?} {second:?}");
 }
 
 fn a_worker_that_is_killed_is_started_again_at_once() {

@@ -16,7 +16,7 @@ pub(crate) fn main(file: &str) -> ExitCode {
         return ExitCode::from(3);
     }
     let mut log = std::fs::OpenOptions::new().create(true).append(true).open(&launch.log_file).unwrap();
-    writeln!(log, "up {} threads {}", launch.incarnation, launch.threads).unwrap();
+    writeln!(log, "up {} threads {} pin {:?}", launch.incarnation, launch.threads, launch.pin).unwrap();
     let base = format!("/v1/workers/{}/{}", launch.topology, launch.worker);
     let (incarnation, pid) = (launch.incarnation, std::process::id());
     let hello = Hello { incarnation, pid, endpoint: format!("tcp://127.0.0.1:{pid}") };

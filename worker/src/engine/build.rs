@@ -1,11 +1,11 @@
-//! From a plan to a running engine: routes, gates, components, threads.
+//! From a plan to a running engine: routes, gates, components.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use squall_core::{ComponentKind, Context, Error, Metrics, Models, Next, Plan, Registry, Result, Schema, Source};
 
@@ -17,16 +17,11 @@ use super::gate::{Debts, Gate};
 use super::ledger::Ledger;
 use super::pool::Pool;
 use super::routes::Router;
-use super::scheduler::{Alarm, Parker, Scheduler};
+use super::scheduler::{Parker, Scheduler};
 use super::spout::SpoutRole;
 use super::task::{LedgerMail, Task};
 use super::worker_bits::WorkerBits;
-
-use super::{Engine, Faults, Links, NOWHERE, Shared, Taps, Waits};
-
-/// How often threads are looked after, and after how many times memory that nobody uses is freed.
-const WATCH: Duration = Duration::from_millis(100);
-const WATCHES: u32 = 10;
+use super::{Engine, Faults, Links, NOWHERE, Shared, Taps, Waits, threads};
 
 /// What an engine is built in.
 pub(crate) struct Surroundings {
@@ -40,6 +35,8 @@ pub(crate) struct Surroundings {
     pub(crate) tasks: BTreeSet<u32>,
     /// How many threads run them; in a test none, if it gives the turns itself.
     pub(crate) threads: u32,
+    /// The cores they are bound to, each to one, in turn; none: to none.
+    pub(crate) pin: Vec<u32>,
     pub(crate) models: BTreeMap<String, PathBuf>,
     /// The same, for those who take up new versions.
     pub(crate) live: Models,
@@ -130,7 +127,7 @@ pub(crate) fn build(plan: Arc<Plan>, registry: &Registry, around: Surroundings) 
     if shared.tasks.set(tasks).is_err() {
         return Err(Error::internal("an engine is built once"));
     }
-    start(shared, around)
+    threads::start(shared, around)
 }
 
 fn shared(plan: &Arc<Plan>, around: &Surroundings) -> Shared {
@@ -207,67 +204,6 @@ fn routes(plan: &Plan, shared: &Shared, component: usize, task: u32, around: &Su
         });
     }
     (streams, bundles)
-}
-
-/// What a thread does.
-type Run = Box<dyn FnOnce(&Arc<Shared>) + Send>;
-
-fn start(shared: Arc<Shared>, around: Surroundings) -> Result<Engine> {
-    #[cfg(test)]
-    if around.threads == 0 {
-        return Ok(Engine { shared, threads: Vec::new() });
-    }
-    let mut threads = Vec::new();
-    let mut spawn = |name: String, run: Run| {
-        let (shared, runtime) = (shared.clone(), around.runtime.clone());
-        let body = move || {
-            let _entered = runtime.as_ref().map(|r| r.enter());
-            run(&shared);
-        };
-        let thread = std::thread::Builder::new().name(name).spawn(body);
-        thread.map(|t| threads.push(t)).map_err(|e| Error::external("cannot start a thread").because(e))
-    };
-    for n in 0..around.threads.max(1) {
-        spawn(format!("tasks-{n}"), Box::new(|shared| shared.scheduler.work(shared)))?;
-    }
-    for task in shared.all().filter(|t| t.own_thread.is_some()).cloned() {
-        spawn(format!("task-{}", task.id), Box::new(move |shared| shared.scheduler.work_for(&task, shared)))?;
-    }
-    let runtime = around.runtime.clone();
-    spawn("watch".to_owned(), Box::new(move |shared| watch(shared, runtime.as_ref())))?;
-    for task in shared.all() {
-        if let Some(tick) = shared.plan.components[task.component].tick {
-            shared.scheduler.at(Instant::now() + tick, task.id, Alarm::Tick);
-        }
-    }
-    Ok(Engine { shared, threads })
-}
-
-/// Gives a thread that is stuck in a component's code a spare one in its place, so that the others get their turns; frees memory
-/// that nobody uses.
-fn watch(shared: &Arc<Shared>, runtime: Option<&tokio::runtime::Handle>) {
-    let mut watches = 0u32;
-    while !shared.scheduler.is_stopping() {
-        std::thread::park_timeout(WATCH);
-        watches = (watches + 1) % WATCHES;
-        if watches == 0 {
-            shared.pool.rest();
-        }
-        if !shared.scheduler.needs_spare() {
-            continue;
-        }
-        log::info!(
-            "a component blocks its thread; another thread takes over. `blocking` in its type would give it one of its own"
-        );
-        let (shared, runtime) = (shared.clone(), runtime.cloned());
-        let spare = std::thread::Builder::new().name("tasks-spare".to_owned()).spawn(move || {
-            let _entered = runtime.as_ref().map(|r| r.enter());
-            shared.scheduler.work(&shared);
-        });
-        if let Err(error) = spare {
-            log::warn!("cannot start a thread: {error}");
-        }
-    }
 }
 
 /// What [`Context::waker`] is: something came in from outside for a spout.

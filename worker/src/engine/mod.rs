@@ -17,6 +17,7 @@ mod scheduler;
 mod spout;
 mod taps;
 mod task;
+mod threads;
 mod trees;
 mod waits;
 mod worker_bits;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use squall_core::{Grouping, Settings};
 
-use super::support::{alone, counter, plan, sum, wait_for};
+use super::support::{alone, alone_on, counter, plan, sum, wait_for};
 
 fn fields() -> Grouping {
     Grouping::Fields { fields: vec!["n".into()] }
@@ -254,6 +254,32 @@ fn a_paused_spout_emits_nothing_and_goes_on_later() {
     assert!(before < 100_000);
     assert_eq!(sum(&plan, &engine.task_reports(), "numbers", |r| r.acked), before);
     engine.set_active(true);
+    wait_for("the end", || engine.is_finished());
+    engine.stop(Duration::from_secs(1));
+}
+
+#[test]
+fn threads_are_bound_to_the_cores_they_are_given() {
+    let usable = rustix::thread::sched_getaffinity(None).unwrap();
+    let core = (0..1024u32).rfind(|c| usable.is_set(*c as usize)).unwrap();
+    let plan = plan(
+        Settings::default(),
+        &[("numbers", "numbers", 1, json!({"to": 1000}), &[]), ("sink", "sink", 1, json!({}), &[("numbers", fields())])],
+    );
+    let engine = alone_on(&plan, vec![core]);
+    wait_for("the end", || engine.is_finished());
+    // Other tests of this process have threads of these names too, but bind none.
+    let bound = |name: &str| {
+        let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten().map(|t| t.path());
+        threads.filter(|t| std::fs::read_to_string(t.join("comm")).is_ok_and(|c| c.trim() == name)).any(|t| {
+            let status = std::fs::read_to_string(t.join("status")).unwrap_or_default();
+            status.lines().any(|l| l.strip_prefix("Cpus_allowed_list:").is_some_and(|c| c.trim() == core.to_string()))
+        })
+    };
+    wait_for("threads on their core", || bound("tasks-0") && bound("tasks-1"));
+    engine.stop(Duration::from_secs(1));
+    // A core that is not there keeps nobody from working.
+    let engine = alone_on(&plan, vec![u32::MAX]);
     wait_for("the end", || engine.is_finished());
     engine.stop(Duration::from_secs(1));
 }

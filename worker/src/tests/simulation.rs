@@ -218,6 +218,7 @@ impl Simulation {
             began: Instant::now() + Duration::from_secs(86_400),
             tasks: peers[worker as usize].tasks.iter().copied().collect(),
             threads: 0,
+            pin: Vec::new(),
             models: BTreeMap::new(),
             state_dir: std::env::temp_dir(),
             links: outboxes.clone(),

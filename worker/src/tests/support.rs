@@ -74,6 +74,7 @@ fn around((worker, incarnation): (u32, u64), tasks: BTreeSet<u32>, links: Arc<dy
         began: std::time::Instant::now(),
         tasks,
         threads: 2,
+        pin: Vec::new(),
         models: Default::default(),
         live: Default::default(),
         state_dir: std::env::temp_dir(),
@@ -85,7 +86,13 @@ fn around((worker, incarnation): (u32, u64), tasks: BTreeSet<u32>, links: Arc<dy
 
 /// An engine that runs the whole plan by itself, its spouts emitting.
 pub(super) fn alone(plan: &Arc<Plan>) -> Engine {
-    let engine = build(plan.clone(), &registry(), around((0, 1), (1..=plan.task_count()).collect(), Arc::new(Nobody))).unwrap();
+    alone_on(plan, Vec::new())
+}
+
+/// The same, its threads bound to cores.
+pub(super) fn alone_on(plan: &Arc<Plan>, pin: Vec<u32>) -> Engine {
+    let around = around((0, 1), (1..=plan.task_count()).collect(), Arc::new(Nobody));
+    let engine = build(plan.clone(), &registry(), Surroundings { pin, ..around }).unwrap();
     engine.set_active(true);
     engine
 }

@@ -33,16 +33,27 @@ pub(super) struct LocalCluster {
     client: Client,
 }
 
+/// What such a cluster is like.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Shape {
+    /// Room for so many workers.
+    pub(super) slots: u32,
+    /// Nimbus hears from the supervisor so often; none: as often as usual.
+    pub(super) heartbeat: Option<Duration>,
+    /// Each thread that runs tasks is bound to a core.
+    pub(super) pin: bool,
+}
+
 type Daemon = JoinHandle<squall_core::Result<()>>;
 
 impl LocalCluster {
-    /// Starts it with room for so many workers; nimbus hears from the supervisor so often, or as often as usual.
-    pub(super) fn start(slots: u32, heartbeat: Option<Duration>) -> Outcome<LocalCluster> {
+    /// Starts it.
+    pub(super) fn start(shape: Shape) -> Outcome<LocalCluster> {
         strays::sweep();
         let runtime = daemon::runtime()?;
         let dir = strays::folder()?;
         let stop = [watch::channel(false).0, watch::channel(false).0];
-        let started = runtime.block_on(start(dir.path(), (slots, heartbeat), &stop));
+        let started = runtime.block_on(start(dir.path(), shape, &stop));
         let (nimbus, supervisor, client) = started?;
         Ok(LocalCluster { dir: Some(dir), runtime: Some(runtime), stop, nimbus, supervisor, client })
     }
@@ -129,11 +140,7 @@ fn remove(dir: TempDir) {
     }
 }
 
-async fn start(
-    dir: &Path,
-    (slots, heartbeat): (u32, Option<Duration>),
-    stop: &[watch::Sender<bool>; 2],
-) -> Outcome<(Daemon, Daemon, Client)> {
+async fn start(dir: &Path, shape: Shape, stop: &[watch::Sender<bool>; 2]) -> Outcome<(Daemon, Daemon, Client)> {
     let until = |stop: &watch::Sender<bool>| {
         let mut told = stop.subscribe();
         // An error means that the sender is gone, and then it is time too.
@@ -153,8 +160,9 @@ async fn start(
     let mut worker = own_worker()?;
     worker.extend(["--end-with".into(), std::process::id().to_string().into()]);
     let mut options = supervisor::Options::new(&supervisor_dir, &url, &token, worker);
-    options.slots = slots;
-    options.heartbeat = heartbeat.unwrap_or(options.heartbeat);
+    options.slots = shape.slots;
+    options.heartbeat = shape.heartbeat.unwrap_or(options.heartbeat);
+    options.pin = shape.pin;
     options.stop_workers_on_exit = true;
     options.grace = GRACE;
     let listener = supervisor::listen(&supervisor_dir, any).await?;

@@ -12,7 +12,7 @@ use squall_core::control::{Kill, Phase, Submit, TopologyStatus};
 use self::events::{Event, Events};
 use self::progress::Progress;
 use super::failing::{hopeless, reason};
-use super::local::LocalCluster;
+use super::local::{LocalCluster, Shape};
 use crate::exit::{Failure, Outcome};
 use crate::show::Show;
 use crate::topology::{self, Given};
@@ -44,6 +44,9 @@ pub(crate) struct Args {
     /// Ends after this time, such as 10s, counted from the submit.
     #[arg(long, value_name = "TIME", value_parser = squall_core::units::duration)]
     duration: Option<Duration>,
+    /// Binds each thread that runs tasks to one core.
+    #[arg(long)]
+    pin: bool,
     /// Prints a link to the page that shows it live, good for one browser; this is the default.
     #[arg(long, overrides_with = "no_ui")]
     ui: bool,
@@ -67,7 +70,7 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     if let Some(workers) = args.workers {
         ready.plan.settings.workers = workers;
     }
-    let mut cluster = LocalCluster::start(ready.plan.settings.workers, None)?;
+    let mut cluster = LocalCluster::start(Shape { slots: ready.plan.settings.workers, heartbeat: None, pin: args.pin })?;
     let events = Events::watch(&cluster)?;
     ready.upload(cluster.client(), show)?;
     let name = ready.plan.name.clone();
