@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -92,36 +92,34 @@ impl Blobs {
             return Ok(false);
         }
         let part = Part(self.part());
-        let cannot = |e: std::io::Error| Error::external(format!("cannot write the blob {}", part.0.display())).because(e);
-        let std_file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part.0).map_err(cannot)?;
-        let mut file = tokio::fs::File::from_std(std_file);
-        let (mut digest, mut size) = (Sha256::new(), 0u64);
-        while let Some(chunk) = pieces.next().await {
-            let chunk = chunk.map_err(|e| Denied::new(Kind::Wrong, format!("the upload broke off: {e}"), "send it again"))?;
-            size += chunk.len() as u64;
-            if size > self.limit {
-                let error = format!("the blob is larger than {} bytes", self.limit);
-                return Err(Denied::new(Kind::TooLarge, error, "start nimbus with a larger blob limit"));
-            }
-            digest.update(&chunk);
-            file.write_all(&chunk).await.map_err(cannot)?;
-        }
-        let found = hex(&digest.finalize());
+        let found = write_down(&part.0, self.limit, &mut pieces).await?;
         if found != hash {
             let error = format!("the bytes that came have the SHA-256 {found}, not {hash}");
             return Err(Denied::new(Kind::Wrong, error, "send it again, under its own name"));
         }
-        file.flush().await.map_err(cannot)?;
-        file.sync_all().await.map_err(cannot)?;
-        self.publish(&part.0, hash).map_err(cannot)?;
+        self.publish(&part.0, hash).map_err(|e| cannot_write(&part.0, e))?;
         Ok(true)
+    }
+
+    /// Takes over a file of the same file system; its hash.
+    pub(crate) fn adopt(&self, file: &Path) -> Result<String> {
+        let cannot = |e: std::io::Error| Error::external(format!("cannot take over {}", file.display())).because(e);
+        let mut digest = Sha256::new();
+        let mut reader = std::fs::File::open(file).map_err(cannot)?;
+        std::io::copy(&mut reader, &mut digest).map_err(cannot)?;
+        reader.sync_all().map_err(cannot)?;
+        let hash = hex(&digest.finalize());
+        if self.size(&hash).is_none() {
+            self.publish(file, &hash).map_err(cannot)?;
+        }
+        Ok(hash)
     }
 
     fn part(&self) -> PathBuf {
         self.dir.join(format!("{}.part", self.parts.fetch_add(1, Ordering::Relaxed)))
     }
 
-    fn publish(&self, part: &std::path::Path, hash: &str) -> std::io::Result<()> {
+    fn publish(&self, part: &Path, hash: &str) -> std::io::Result<()> {
         std::fs::rename(part, self.dir.join(hash))?;
         std::fs::File::open(&self.dir)?.sync_all()
     }
@@ -145,6 +143,31 @@ impl Blobs {
         }
         Ok(removed)
     }
+}
+
+/// Writes what comes into a new file, of at most `limit` bytes; its hash.
+pub(crate) async fn write_down(path: &Path, limit: u64, pieces: &mut impl Pieces) -> Result<String, Denied> {
+    let cannot = |e| cannot_write(path, e);
+    let std_file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(cannot)?;
+    let mut file = tokio::fs::File::from_std(std_file);
+    let (mut digest, mut size) = (Sha256::new(), 0u64);
+    while let Some(chunk) = pieces.next().await {
+        let chunk = chunk.map_err(|e| Denied::new(Kind::Wrong, format!("the upload broke off: {e}"), "send it again"))?;
+        size += chunk.len() as u64;
+        if size > limit {
+            let error = format!("the file is larger than {limit} bytes");
+            return Err(Denied::new(Kind::TooLarge, error, "start nimbus with a larger blob limit"));
+        }
+        digest.update(&chunk);
+        file.write_all(&chunk).await.map_err(cannot)?;
+    }
+    file.flush().await.map_err(cannot)?;
+    file.sync_all().await.map_err(cannot)?;
+    Ok(hex(&digest.finalize()))
+}
+
+fn cannot_write(path: &Path, e: std::io::Error) -> Error {
+    Error::external(format!("cannot write {}", path.display())).because(e)
 }
 
 /// An upload under way; its file goes when it is dropped, unless it was renamed.

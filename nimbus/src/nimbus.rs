@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::cluster::World;
 use crate::denied::Denied;
 use crate::http::Sessions;
+use crate::imports::Imports;
 
 /// Time is looked at this often, by the system's clock, and nimbus was held up when it was not looked at for so long: its
 /// process was stopped, or its machine slept.
@@ -24,14 +25,20 @@ pub(crate) struct Nimbus {
     port: u16,
     sessions: Sessions,
     blobs: Arc<Blobs>,
+    imports: Imports,
     clock: Arc<dyn Clock>,
 }
 
 impl Nimbus {
-    pub(crate) fn new(world: World, (token, port): (String, u16), blobs: Arc<Blobs>, clock: Arc<dyn Clock>) -> Self {
-        let changed = watch::Sender::new(world.revision());
+    pub(crate) fn new(
+        world: World,
+        (token, port): (String, u16),
+        (blobs, imports): (Arc<Blobs>, Imports),
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (changed, closing) = (watch::Sender::new(world.revision()), watch::Sender::new(false));
         let sessions = Sessions::new(&token, port);
-        Nimbus { world: Mutex::new(world), changed, closing: watch::Sender::new(false), token, port, sessions, blobs, clock }
+        Nimbus { world: Mutex::new(world), changed, closing, token, port, sessions, blobs, imports, clock }
     }
 
     /// The port it listens on.
@@ -57,8 +64,12 @@ impl Nimbus {
         &self.token
     }
 
-    pub(crate) fn blobs(&self) -> &Blobs {
+    pub(crate) fn blobs(&self) -> &Arc<Blobs> {
         &self.blobs
+    }
+
+    pub(crate) fn imports(&self) -> &Imports {
+        &self.imports
     }
 
     /// A notice of every change of the world.

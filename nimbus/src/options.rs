@@ -1,5 +1,6 @@
 //! What a nimbus is started with.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,10 @@ pub struct Options {
     pub blob_limit: u64,
     /// How long a blob is kept that no topology names and nobody asks for.
     pub blob_grace: Duration,
+    /// What makes an artefact of a model file: a command that takes `FILE --output ARTEFACT --json` besides and is
+    /// `squall model import`, so that nimbus knows no model format and a file that breaks the import breaks another process; none:
+    /// uploads of model files are refused.
+    pub importer: Option<Vec<OsString>>,
     /// The clock; another one only in tests.
     pub clock: Arc<dyn Clock>,
 }
@@ -32,6 +37,7 @@ impl Options {
             lease: Duration::from_secs(3),
             blob_limit: 8 << 30,
             blob_grace: Duration::from_secs(3600),
+            importer: None,
             clock: Arc::new(SystemClock::default()),
         }
     }

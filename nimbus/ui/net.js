@@ -44,6 +44,24 @@ export async function call(path, { method = 'GET', body, signal } = {}) {
   throw new Refused(response.status, answer ?? { error: `${path} answered ${response.status}` });
 }
 
+/** Sends a file's bytes; told(share) hears how much of it has arrived. */
+export function upload(path, file, told, signal) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', path);
+    request.upload.onprogress = (event) => told(event.loaded / Math.max(1, event.total));
+    request.onload = () => {
+      const answer = parse(request.responseText);
+      if (request.status === 401) tell('locked');
+      if (request.status < 300) resolve(answer);
+      else reject(new Refused(request.status, answer));
+    };
+    request.onerror = () => reject(new Error(`the upload of ${file.name} broke off`));
+    signal.addEventListener('abort', () => request.abort());
+    request.send(file);
+  });
+}
+
 function parse(text) {
   try {
     return JSON.parse(text);

@@ -177,6 +177,15 @@ impl Browser {
         ));
     }
 
+    /// Chooses a file of this machine in the first field of this selector.
+    #[track_caller]
+    pub fn choose(&mut self, selector: &str, file: &str) {
+        self.wait(&format!("document.querySelector({})", json!(selector)));
+        let root = self.call("DOM.getDocument", json!({}))["root"]["nodeId"].clone();
+        let field = self.call("DOM.querySelector", json!({"nodeId": root, "selector": selector}))["nodeId"].clone();
+        self.call("DOM.setFileInputFiles", json!({"nodeId": field, "files": [file]}));
+    }
+
     /// The text of the page.
     #[track_caller]
     pub fn text(&mut self) -> String {

@@ -2,6 +2,7 @@
 
 use squall_core::control::TopologyState;
 use squall_tests::browser::Browser;
+use squall_tests::model_file::logistic;
 use squall_tests::{Cluster, Machine, wait_until};
 
 /// Text as an attacker would have it. The console bolt writes it into the log, the fail bolt's errors are nimbus's to show.
@@ -153,6 +154,61 @@ fn actions_act_after_they_were_confirmed() {
     // What the page asked at the very moment may have been answered that it is gone; nothing else went wrong.
     let others: Vec<&String> = browser.troubles().iter().filter(|t| !t.contains("404")).collect();
     assert_eq!(others, [] as [&String; 0]);
+}
+
+const SCORING: &str = r#"
+name = "scoring"
+[models.m]
+path = "0.pkl"
+[spouts.numbers]
+type = "sequence"
+config = { rate = 500 }
+[bolts.classify]
+type = "classifier"
+inputs = [{ from = "numbers", grouping = "shuffle" }]
+config = { model = "m", features = ["n"], emit = ["label"] }
+"#;
+
+#[test]
+fn a_model_is_deployed_from_a_file_in_the_browser() {
+    let cluster = Cluster::start(&[Machine::new("one", 1)]);
+    let file = |name: &str, features| {
+        let path = cluster.dir().join(name);
+        logistic(&path, (3, features), |_| 0.0, |_| 1.0);
+        path.to_string_lossy().into_owned()
+    };
+    let (_, more, good) = (file("0.pkl", 1), file("more.pkl", 7), file("other.pkl", 1));
+    // A second one is another only in its bytes.
+    logistic(std::path::Path::new(&good), (3, 1), |_| 0.5, |_| 1.0);
+    let bad = cluster.file("notes.txt", "no model <script>");
+    cluster.submit(SCORING);
+    cluster.running("scoring");
+    let mut browser = Browser::start();
+    browser.resize(1280, 900, false);
+    browser.open(cluster.squall(&["ui"]).ok().stdout.trim());
+    browser.wait("document.querySelector('.tiles')");
+    browser.eval("location.hash = '#/t/scoring'");
+
+    browser.click("button", "Deploy a file");
+    for (file, why) in [(&bad, "notes.txt: "), (&more, "version 2 is not in use: ")] {
+        browser.choose("dialog [type=file]", file);
+        browser.click("dialog button[type=submit]", "Deploy");
+        browser.wait(&format!("document.querySelector('dialog .wrong:not([hidden])')?.textContent.includes('{why}')"));
+        eprintln!("refused: {}", browser.eval("document.querySelector('dialog .wrong').textContent"));
+    }
+    browser.picture("deploy-refused");
+    browser.forget_troubles();
+    browser.choose("dialog [type=file]", &good);
+    browser.click("dialog button[type=submit]", "Deploy");
+    browser.wait("!document.querySelector('dialog')");
+    browser.wait("[...document.querySelectorAll('[aria-label=\"Versions of m\"] tbody tr')].some((r) => r.textContent.startsWith('3current'))");
+    let versions: serde_json::Value = cluster.squall(&["model", "history", "m", "--json"]).ok().json();
+    assert!(versions.to_string().contains("other.pkl"), "{versions}");
+
+    browser.click("button", "Roll back to it");
+    browser.click("dialog button[type=submit]", "Roll back");
+    browser.wait("[...document.querySelectorAll('[aria-label=\"Versions of m\"] tbody tr')].some((r) => r.textContent.startsWith('1current'))");
+    assert_eq!(browser.troubles(), [] as [String; 0]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the daemons' verbs share: folders, listeners, signals.
 
+use std::ffi::OsString;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,12 @@ pub(super) fn address(bind: IpAddr, port: u16) -> Outcome<SocketAddr> {
     let address = SocketAddr::new(bind, port);
     loopback_only(address)?;
     Ok(address)
+}
+
+/// How to start a verb of this very program.
+pub(super) fn own(verb: &str) -> Outcome<Vec<OsString>> {
+    let program = std::env::current_exe().map_err(|e| Failure::Outside(format!("cannot tell where this program is: {e}")))?;
+    Ok([program.into_os_string()].into_iter().chain(verb.split(' ').map(OsString::from)).collect())
 }
 
 /// Ready when the process is told to stop; a second signal ends it on the spot.

@@ -41,6 +41,7 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     let dir = daemon::folder(args.dir.as_deref(), "nimbus")?;
     let mut options = squall_nimbus::Options::new(dir);
     options.lease = args.lease;
+    options.importer = Some(daemon::own("model import")?);
     options.discovery = if args.hidden { None } else { squall_nimbus::discovery_path() };
     daemon::runtime()?.block_on(async {
         let stop = daemon::told_to_stop()?;

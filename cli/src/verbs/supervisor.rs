@@ -1,6 +1,5 @@
 //! `squall supervisor`: the daemon that runs workers on a machine.
 
-use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -63,7 +62,7 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
             found = find_nimbus(place) => found?,
             () = &mut stop => return Ok(()),
         };
-        let mut options = squall_supervisor::Options::new(&dir, nimbus, token, own_worker()?);
+        let mut options = squall_supervisor::Options::new(&dir, nimbus, token, daemon::own("worker")?);
         options.slots = args.slots;
         options.machine_id = args.machine_id.clone();
         options.worker_timeout = args.worker_timeout;
@@ -94,10 +93,4 @@ async fn find_nimbus(place: &Where) -> Outcome<(String, String)> {
         }
         tokio::time::sleep(LOOK).await;
     }
-}
-
-/// How to start Squall's own worker: this very program.
-pub(super) fn own_worker() -> Outcome<Vec<OsString>> {
-    let program = std::env::current_exe().map_err(|e| Failure::Outside(format!("cannot tell where this program is: {e}")))?;
-    Ok(vec![program.into_os_string(), "worker".into()])
 }

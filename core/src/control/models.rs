@@ -24,6 +24,26 @@ pub struct Deploy {
     pub file: String,
 }
 
+/// What `POST /v1/models/import` answers: a model file became a blob, which may be deployed.
+///
+/// ```
+/// use squall_core::control::ImportedModel;
+/// fn f(m: ImportedModel) -> (String, u64) { (m.artefact, m.bytes) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedModel {
+    /// SHA-256 of the artefact.
+    pub artefact: String,
+    /// SHA-256 of the file it was imported from.
+    pub source: String,
+    /// The artefact's size in bytes.
+    pub bytes: u64,
+    /// One line for people: `Pipeline(PCA, LogisticRegression), 64 features, 10 classes`.
+    pub summary: String,
+    /// What was left out or may surprise.
+    pub warnings: Vec<String>,
+}
+
 /// `POST /v1/topologies/{name}/models/{model}/rollback`
 ///
 /// ```

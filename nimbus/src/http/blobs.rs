@@ -16,7 +16,8 @@ use crate::denied::{Denied, Kind};
 
 const PIECE: usize = 256 << 10;
 
-struct Upload(Body);
+/// A body as it comes.
+pub(super) struct Upload(pub(super) Body);
 
 impl Pieces for Upload {
     async fn next(&mut self) -> Option<Result<Bytes, String>> {

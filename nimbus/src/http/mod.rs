@@ -80,6 +80,7 @@ fn guarded(nimbus: &Arc<Nimbus>) -> Router<Arc<Nimbus>> {
         .route("/metrics", get(metrics::metrics))
         .route("/api/openapi.json", get(openapi::document))
         .route("/v1/models", get(models::overview))
+        .route("/v1/models/import", post(models::import))
         .route("/v1/page/links", post(page::link))
         .route("/v1/blobs/{sha256}", put(blobs::receive).get(blobs::send).head(blobs::size))
         .route("/v1/supervisors/{id}/heartbeat", post(supervisors::heartbeat))

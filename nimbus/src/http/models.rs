@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::response::Response;
-use squall_core::control::{Deploy, Deployment, ModelOverview, Rollback};
+use squall_core::control::{Deploy, Deployment, ImportedModel, ModelOverview, Rollback};
 
 use super::answer::{Path, body, maybe, query};
+use super::blobs::Upload;
 use super::{Shared, Wait};
 use crate::denied::Denied;
 
@@ -15,6 +16,11 @@ const LONGEST: usize = 64 << 10;
 /// The models of all topologies.
 pub(super) async fn overview(State(nimbus): Shared) -> Result<Json<Vec<ModelOverview>>, Denied> {
     nimbus.look(|w| Ok(Json(w.model_overviews())))
+}
+
+/// A model file becomes a blob that may be deployed.
+pub(super) async fn import(State(nimbus): Shared, request: Request) -> Result<Json<ImportedModel>, Denied> {
+    nimbus.imports().import(Upload(request.into_body()), nimbus.blobs()).await.map(Json)
 }
 
 pub(super) async fn list(State(nimbus): Shared, Path(name): Path<String>, uri: Uri) -> Result<Response, Denied> {

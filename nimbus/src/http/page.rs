@@ -31,6 +31,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("pages/charts.js", JS, include_str!("../../ui/pages/charts.js")),
     ("pages/cluster.js", JS, include_str!("../../ui/pages/cluster.js")),
     ("pages/component.js", JS, include_str!("../../ui/pages/component.js")),
+    ("pages/deploy.js", JS, include_str!("../../ui/pages/deploy.js")),
     ("pages/enter.js", JS, include_str!("../../ui/pages/enter.js")),
     ("pages/logs.js", JS, include_str!("../../ui/pages/logs.js")),
     ("pages/models.js", JS, include_str!("../../ui/pages/models.js")),

@@ -4,6 +4,7 @@ import { h, put, s } from '../dom.js';
 import { ask } from '../dialog.js';
 import { bytes, clock, count } from '../format.js';
 import { call, path } from '../net.js';
+import { deploy } from './deploy.js';
 import { badge } from './parts.js';
 
 const TONES = { current: 'good', preparing: 'warn', failed: 'bad', replaced: 'plain' };
@@ -30,7 +31,7 @@ function one(topology, model, update) {
   return h('div', { class: 'tabled' }, h('h3', {}, model.name), h('table', { 'aria-label': `Versions of ${model.name}` },
     h('thead', {}, h('tr', {}, ['Version', 'State', 'File'].map((t) => h('th', { scope: 'col' }, t)), h('th', { scope: 'col', class: 'num' }, 'Size'), h('th', { scope: 'col' }, 'Deployed'), h('th', { scope: 'col', class: 'num' }, 'Rows scored'), h('th', { scope: 'col', class: 'num' }, 'Errors'), h('th', { scope: 'col' }, 'Scores'), h('th', { scope: 'col' }, ''))),
     h('tbody', {}, rows)),
-  h('p', { class: 'dim' }, 'Another version: ', h('code', {}, `squall model deploy ${model.name} FILE --topology ${topology}`)));
+  h('p', { class: 'dim' }, h('button', { type: 'button', class: 'plain', onclick: () => deploy(topology, model.name).then(update) }, 'Deploy a file'), ' or ', h('code', {}, `squall model deploy ${model.name} FILE --topology ${topology}`)));
 }
 
 const rollback = (topology, model, to) => ask({

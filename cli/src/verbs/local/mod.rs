@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::client::Client;
 use crate::exit::{Failure, Outcome};
-use crate::verbs::{daemon, supervisor::own_worker};
+use crate::verbs::daemon;
 
 /// How long workers may take to stop in good order before they are stopped by force.
 const GRACE: Duration = Duration::from_millis(900);
@@ -155,9 +155,11 @@ async fn start(dir: &Path, shape: Shape, stop: &[watch::Sender<bool>; 2]) -> Out
     let url = format!("http://{}", listener.local_addr().map_err(|e| Failure::Outside(e.to_string()))?);
     let token = nimbus::token(&nimbus_dir)?;
     // No discovery file: `squall list` is not to find what is gone in a minute.
-    let nimbus = tokio::spawn(nimbus::run(nimbus::Options::new(nimbus_dir), listener, until(&stop[0])));
+    let mut options = nimbus::Options::new(nimbus_dir);
+    options.importer = Some(daemon::own("model import")?);
+    let nimbus = tokio::spawn(nimbus::run(options, listener, until(&stop[0])));
 
-    let mut worker = own_worker()?;
+    let mut worker = daemon::own("worker")?;
     worker.extend(["--end-with".into(), std::process::id().to_string().into()]);
     let mut options = supervisor::Options::new(&supervisor_dir, &url, &token, worker);
     options.slots = shape.slots;

@@ -82,6 +82,7 @@ pub(super) const CALLS: &[Call] = &[
         Text("text/plain"),
     ),
     get("/v1/models", "Models of all topologies", "", Json("[ModelOverview]")),
+    post("/v1/models/import", "Makes a blob of a model file, to be deployed", "bytes", Json("ImportedModel")),
     get("/metrics", "Metrics for Prometheus", "", Text("application/openmetrics-text")),
     get("/api/openapi.json", "This document", "", Json("object")),
     get("/enter", "Where a one-time link to the page leads", "code:text", Nothing),

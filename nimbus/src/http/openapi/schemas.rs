@@ -98,6 +98,7 @@ pub(super) const SCHEMAS: &[(&str, &str)] = &[
     ),
     ("GraphEdge", "streams: [any], from: int, to: int, points: [any]"),
     ("TopologyModels", "revision: int, models: [object]"),
+    ("ImportedModel", "artefact: text, source: text, bytes: int, summary: text, warnings: [text]"),
     ("Deploy", "artefact: text, source: text, bytes: int, file: text"),
     ("Rollback", "version?: int"),
     (
