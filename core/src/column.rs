@@ -146,22 +146,25 @@ impl Column {
         }
     }
 
-    /// Appends a value; false if it is none for this column, which then stays as it is.
+    /// Appends a value and gives what it occupies, about, in bytes; none if it is none for this column, which then stays as it is.
     #[inline]
-    fn push(&mut self, value: ValueRef<'_>) -> bool {
+    fn push(&mut self, value: ValueRef<'_>) -> Option<usize> {
         match (self, value) {
             (Column::Int(c), ValueRef::Int(v)) => c.push(v),
-            (Column::Str(c), ValueRef::Str(v)) => return c.push(v),
+            (Column::Str(c), ValueRef::Str(v)) => return c.push(v).then_some(EACH + v.len()),
             (Column::Float(c), ValueRef::Float(v)) => c.push(v),
             (Column::Float(c), ValueRef::Int(v)) => c.push(v as f64),
             (Column::Bool(c), ValueRef::Bool(v)) => c.push(v),
-            (Column::Bytes(c), ValueRef::Bytes(v)) => return c.push(v),
-            (Column::F32s(c), ValueRef::F32s(v)) => return c.push(v),
-            (Column::F64s(c), ValueRef::F64s(v)) => return c.push(v),
-            (Column::Any(c), v) => c.push(v.to_value()),
-            _ => return false,
+            (Column::Bytes(c), ValueRef::Bytes(v)) => return c.push(v).then_some(EACH + v.len()),
+            (Column::F32s(c), ValueRef::F32s(v)) => return c.push(v).then_some(EACH + size_of_val(v)),
+            (Column::F64s(c), ValueRef::F64s(v)) => return c.push(v).then_some(EACH + size_of_val(v)),
+            (Column::Any(c), v) => {
+                c.push(v.to_value());
+                return Some(size(&v));
+            }
+            _ => return None,
         }
-        true
+        Some(EACH)
     }
 
     /// What the column takes instead of a value that was refused. Apart from `push`, which is called for every value of
@@ -328,10 +331,10 @@ impl Columns {
         }
         let mut bytes = 0;
         for (i, (column, value)) in self.columns.iter_mut().zip(row).enumerate() {
-            if !column.push(*value) {
-                return Err(self.refuse(i, *value));
+            match column.push(*value) {
+                Some(size) => bytes += size,
+                None => return Err(self.refuse(i, *value)),
             }
-            bytes += size(value);
         }
         self.rows += 1;
         self.bytes += bytes;
@@ -426,23 +429,16 @@ impl Columns {
     }
 }
 
+/// What each value occupies beside the length of text, bytes, vectors and what it is made of.
+const EACH: usize = 8;
+
 /// About what a value occupies, in bytes.
-#[inline]
 fn size(value: &ValueRef<'_>) -> usize {
-    8 + match value {
+    EACH + match value {
         ValueRef::Str(v) => v.len(),
         ValueRef::Bytes(v) => v.len(),
-        ValueRef::F32s(v) => v.len() * 4,
-        ValueRef::F64s(v) => v.len() * 8,
-        ValueRef::List(_) | ValueRef::Map(_) => nested(value),
-        _ => 0,
-    }
-}
-
-/// What the values in a value occupy; apart from [`size`], which is called for every value of every row.
-#[cold]
-fn nested(value: &ValueRef<'_>) -> usize {
-    match value {
+        ValueRef::F32s(v) => size_of_val(*v),
+        ValueRef::F64s(v) => size_of_val(*v),
         ValueRef::List(v) => v.iter().map(|v| size(&v.as_ref())).sum(),
         ValueRef::Map(v) => v.iter().map(|(k, v)| size(&k.as_ref()) + size(&v.as_ref())).sum(),
         _ => 0,

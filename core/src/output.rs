@@ -53,6 +53,18 @@ pub trait Sink {
         targets: Option<&mut Vec<u32>>,
     ) -> Result<()>;
 
+    /// Routes one row of the default stream. What nearly every emit is: apart, so that it passes next to nothing.
+    ///
+    /// # Errors
+    /// As [`Sink::emit`].
+    ///
+    /// ```
+    /// fn f(sink: &mut dyn squall_core::Sink) { let _ = sink.emit_row(&[], &[1i64.into()]); }
+    /// ```
+    fn emit_row(&mut self, anchors: &[Edge], row: &[ValueRef<'_>]) -> Result<()> {
+        self.emit(StreamId::DEFAULT, None, anchors, row, None)
+    }
+
     /// A tuple with these edges is done.
     ///
     /// ```
@@ -167,7 +179,7 @@ impl<'a> Output<'a> {
     #[inline]
     pub fn emit(&mut self, row: impl Row) -> Result<()> {
         let Output { sink, anchors, .. } = self;
-        row.with(|row| sink.emit(StreamId::DEFAULT, None, anchors, row, None))
+        row.with(|row| sink.emit_row(anchors, row))
     }
 
     /// Emits on a named stream, anchored to the tuple in hand.
@@ -194,7 +206,7 @@ impl<'a> Output<'a> {
     #[inline]
     pub fn emit_for(&mut self, tuple: &Tuple<'_>, row: impl Row) -> Result<()> {
         let sink = &mut self.sink;
-        row.with(|row| sink.emit(StreamId::DEFAULT, None, tuple.edges(), row, None))
+        row.with(|row| sink.emit_row(tuple.edges(), row))
     }
 
     /// An emit with more to say: a stream, a task, other anchors, or which tasks it went to.

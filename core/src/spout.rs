@@ -165,6 +165,31 @@ pub trait SpoutSink {
         targets: Option<&mut Vec<u32>>,
     ) -> Result<()>;
 
+    /// Routes one row of the default stream that begins no tree. What nearly every emit is: apart, so that it passes next to
+    /// nothing.
+    ///
+    /// # Errors
+    /// As [`Sink::emit`](crate::Sink::emit).
+    ///
+    /// ```
+    /// fn f(sink: &mut dyn squall_core::SpoutSink) { let _ = sink.emit_untracked(&[1i64.into()]); }
+    /// ```
+    fn emit_untracked(&mut self, row: &[ValueRef<'_>]) -> Result<()> {
+        self.emit(StreamId::DEFAULT, None, None, row, None)
+    }
+
+    /// The same for a row with an id, which begins a tree.
+    ///
+    /// # Errors
+    /// As [`Sink::emit`](crate::Sink::emit).
+    ///
+    /// ```
+    /// fn f(sink: &mut dyn squall_core::SpoutSink) { let _ = sink.emit_tracked(&[1i64.into()], 7); }
+    /// ```
+    fn emit_tracked(&mut self, row: &[ValueRef<'_>], id: u64) -> Result<()> {
+        self.emit(StreamId::DEFAULT, None, Some(id), row, None)
+    }
+
     /// How many more tuples are welcome in this turn.
     ///
     /// ```
@@ -204,7 +229,7 @@ impl<'a> SpoutOutput<'a> {
     /// ```
     #[inline]
     pub fn emit(&mut self, row: impl Row) -> Result<()> {
-        row.with(|row| self.sink.emit(StreamId::DEFAULT, None, None, row, None))
+        row.with(|row| self.sink.emit_untracked(row))
     }
 
     /// Emits a tracked tuple on the default stream.
@@ -217,7 +242,7 @@ impl<'a> SpoutOutput<'a> {
     /// ```
     #[inline]
     pub fn emit_with_id(&mut self, row: impl Row, id: u64) -> Result<()> {
-        row.with(|row| self.sink.emit(StreamId::DEFAULT, None, Some(id), row, None))
+        row.with(|row| self.sink.emit_tracked(row, id))
     }
 
     /// Emits on a named stream; tracked if an id is given, to a certain task if the stream is direct.

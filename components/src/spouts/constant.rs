@@ -74,7 +74,7 @@ impl Spout for Constant {
     fn next_tuple(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next> {
         // Borrowed once for all rows of the turn: nothing is allocated for each.
         let row: Vec<_> = self.row.iter().map(Value::as_ref).collect();
-        while out.room() > 0 {
+        for _ in 0..out.room() {
             if let Some(id) = self.again.as_mut().and_then(Vec::pop) {
                 out.emit_with_id(&row[..], id)?;
                 continue;

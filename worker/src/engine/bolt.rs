@@ -150,7 +150,6 @@ impl Sink for BoltSink<'_> {
         self.out.stream(name)
     }
 
-    #[inline]
     fn emit(
         &mut self,
         stream: StreamId,
@@ -160,6 +159,10 @@ impl Sink for BoltSink<'_> {
         targets: Option<&mut Vec<u32>>,
     ) -> Result<()> {
         self.out.emit(stream, task, Anchored(anchors), row, targets).map(drop)
+    }
+
+    fn emit_row(&mut self, anchors: &[Edge], row: &[ValueRef<'_>]) -> Result<()> {
+        self.out.emit(StreamId::DEFAULT, None, Anchored(anchors), row, None).map(drop)
     }
 
     #[inline]

@@ -51,6 +51,8 @@ impl Router {
             Grouping::Global => How::Global,
             Grouping::Direct => How::Direct,
         };
+        // With one task there is nothing to choose.
+        let how = if tasks.len() == 1 && !matches!(how, How::Direct) { How::Global } else { how };
         Router { how, first, tasks }
     }
 

@@ -241,28 +241,35 @@ struct OutSink<'a> {
     room: usize,
 }
 
-impl SpoutSink for OutSink<'_> {
-    fn stream(&self, name: &str) -> Option<StreamId> {
-        self.out.stream(name)
-    }
-
-    #[inline]
-    fn emit(
+impl OutSink<'_> {
+    #[inline(always)]
+    fn untracked(
         &mut self,
         stream: StreamId,
         task: Option<u32>,
-        id: Option<u64>,
         row: &[ValueRef<'_>],
         targets: Option<&mut Vec<u32>>,
     ) -> Result<()> {
         self.room = self.room.saturating_sub(1);
-        let Some(id) = id else { return self.out.emit(stream, task, Untracked, row, targets).map(drop) };
+        self.out.emit(stream, task, Untracked, row, targets).map(drop)
+    }
+
+    #[inline(always)]
+    fn tracked(
+        &mut self,
+        stream: StreamId,
+        task: Option<u32>,
+        id: u64,
+        row: &[ValueRef<'_>],
+        targets: Option<&mut Vec<u32>>,
+    ) -> Result<()> {
         if !self.shared.acking {
             // Without tracking a tuple counts as done once it is emitted, as in Storm.
-            self.out.emit(stream, task, Untracked, row, targets)?;
+            self.untracked(stream, task, row, targets)?;
             self.outcomes.push(Outcome::Done { id, took_ns: 0 });
             return Ok(());
         }
+        self.room = self.room.saturating_sub(1);
         if let (Some(letters), Some(stream)) = (&mut *self.dead_letters, self.out.streams.get(stream.0 as usize)) {
             letters.emitted(id, stream, row);
         }
@@ -279,6 +286,34 @@ impl SpoutSink for OutSink<'_> {
                 Err(error)
             }
         }
+    }
+}
+
+impl SpoutSink for OutSink<'_> {
+    fn stream(&self, name: &str) -> Option<StreamId> {
+        self.out.stream(name)
+    }
+
+    fn emit(
+        &mut self,
+        stream: StreamId,
+        task: Option<u32>,
+        id: Option<u64>,
+        row: &[ValueRef<'_>],
+        targets: Option<&mut Vec<u32>>,
+    ) -> Result<()> {
+        match id {
+            None => self.untracked(stream, task, row, targets),
+            Some(id) => self.tracked(stream, task, id, row, targets),
+        }
+    }
+
+    fn emit_untracked(&mut self, row: &[ValueRef<'_>]) -> Result<()> {
+        self.untracked(StreamId::DEFAULT, None, row, None)
+    }
+
+    fn emit_tracked(&mut self, row: &[ValueRef<'_>], id: u64) -> Result<()> {
+        self.tracked(StreamId::DEFAULT, None, id, row, None)
     }
 
     fn room(&self) -> usize {
