@@ -109,26 +109,36 @@ impl Row for Vec<ValueRef<'_>> {
 /// Rows of so many values take no memory from the heap on their way.
 const FEW: usize = 8;
 
+#[inline]
+fn few<'v, I, R>(values: impl Fn() -> I, f: impl FnOnce(&[ValueRef<'_>]) -> R) -> R
+where
+    I: Iterator<Item = ValueRef<'v>>,
+{
+    let mut few = [ValueRef::Nil; FEW];
+    let mut width = 0;
+    for value in values() {
+        let Some(place) = few.get_mut(width) else { return f(&values().collect::<Vec<_>>()) };
+        *place = value;
+        width += 1;
+    }
+    f(&few[..width])
+}
+
 impl Row for &Tuple<'_> {
     #[inline]
     fn with<R>(&self, f: impl FnOnce(&[ValueRef<'_>]) -> R) -> R {
-        let mut few = [ValueRef::Nil; FEW];
-        let mut width = 0;
-        for value in self.values() {
-            let Some(place) = few.get_mut(width) else { return f(&self.values().collect::<Vec<_>>()) };
-            *place = value;
-            width += 1;
-        }
-        f(&few[..width])
+        few(|| self.values(), f)
     }
 }
 impl Row for Vec<Value> {
+    #[inline]
     fn with<R>(&self, f: impl FnOnce(&[ValueRef<'_>]) -> R) -> R {
         (&self[..]).with(f)
     }
 }
 impl Row for &[Value] {
+    #[inline]
     fn with<R>(&self, f: impl FnOnce(&[ValueRef<'_>]) -> R) -> R {
-        f(&self.iter().map(Value::as_ref).collect::<Vec<_>>())
+        few(|| self.iter().map(Value::as_ref), f)
     }
 }

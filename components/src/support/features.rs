@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, LinalgScalar, aview1};
 use serde::Deserialize;
 use squall_core::{Batch, Check, Error, FieldType, Result, ValueRef};
 use squall_model::{Model, Rows, Texts};
@@ -234,7 +234,7 @@ fn not_finite(name: &str, position: usize) -> String {
 
 /// The rows of a block: all of them in place, or the finite ones copied.
 #[expect(clippy::too_many_arguments, reason = "the same for two number types; a struct for one call says less")]
-fn block<'b, T: Copy>(
+fn block<'b, T: LinalgScalar>(
     name: &str,
     data: &'b [T],
     width: usize,
@@ -246,8 +246,9 @@ fn block<'b, T: Copy>(
 ) -> Result<Option<ArrayView2<'b, T>>> {
     let data =
         data.get(rows.start * width..rows.end * width).ok_or_else(|| Error::internal("a block shorter than its rows"))?;
-    // No way out within a chunk, so that the compiler may look at several numbers at once.
-    if data.chunks(256).all(|chunk| chunk.iter().fold(true, |all, x| all & finite(*x))) {
+    // A sum is finite unless a number is not, or many are huge; then all are looked at, with no way out within a chunk, so that
+    // the compiler may look at several at once.
+    if finite(aview1(data).sum()) || data.chunks(256).all(|chunk| chunk.iter().fold(true, |all, x| all & finite(*x))) {
         good.extend(rows);
         return matrix(data, good.len(), width);
     }
