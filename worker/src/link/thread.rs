@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use squall_core::wire::MAX_FRAME;
 use squall_core::{Error, Result};
 
-use super::line::{ZmqLine, ZmqLines};
+use super::line::{ZmqLine, ZmqLines, unmonitor};
 use super::outbox::Outboxes;
 use super::peers::Peer;
 use super::protocol::{Around, Command, Counts, News, Protocol, Settings};
@@ -19,6 +19,8 @@ use crate::sync::lock;
 
 /// Messages taken from ZeroMQ before other things get their turn.
 const AT_ONCE: usize = 64;
+/// Where refused connections are told of.
+const REFUSALS: &str = "inproc://refusals";
 
 pub(crate) struct LinkHandle {
     pub(crate) endpoint: String,
@@ -48,9 +50,9 @@ pub(crate) fn start(settings: Settings) -> Result<LinkHandle> {
     pull.set_linger(0).and_then(|()| pull.set_rcvhwm(1000)).map_err(failed("cannot set up a ZeroMQ socket"))?;
     pull.set_maxmsgsize(MAX_FRAME as i64).map_err(failed("cannot limit the size of frames"))?;
     let events = zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL as i32 | zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL as i32;
-    pull.monitor("inproc://refusals", events).map_err(failed("cannot watch a ZeroMQ socket"))?;
+    pull.monitor(REFUSALS, events).map_err(failed("cannot watch a ZeroMQ socket"))?;
     let refusals = context.socket(zmq::PAIR).map_err(failed("cannot make a ZeroMQ socket"))?;
-    refusals.connect("inproc://refusals").map_err(failed("cannot watch a ZeroMQ socket"))?;
+    refusals.connect(REFUSALS).map_err(failed("cannot watch a ZeroMQ socket"))?;
     let address = format!("tcp://{}:*", settings.bind);
     pull.bind(&address).map_err(|e| Error::external(format!("cannot listen at {address}")).because(e))?;
     let endpoint = pull.get_last_endpoint().ok().and_then(std::result::Result::ok);
@@ -104,6 +106,12 @@ struct LinkThread {
     commands: Arc<Mutex<Vec<Command>>>,
 }
 
+impl Drop for LinkThread {
+    fn drop(&mut self) {
+        unmonitor(&self.pull, REFUSALS);
+    }
+}
+
 impl LinkThread {
     fn run(mut self) {
         loop {
@@ -131,7 +139,7 @@ impl LinkThread {
         if self.protocol.has_orders() {
             items.push(self.pull.as_poll_item(zmq::POLLIN));
         }
-        for Peer { line: ZmqLine { socket, monitor }, stalled, .. } in self.protocol.peers.values() {
+        for Peer { line: ZmqLine { socket, monitor, .. }, stalled, .. } in self.protocol.peers.values() {
             items.push(monitor.as_poll_item(zmq::POLLIN));
             if *stalled {
                 items.push(socket.as_poll_item(zmq::POLLOUT));
