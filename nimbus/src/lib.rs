@@ -7,6 +7,8 @@ mod clock;
 mod cluster;
 mod denied;
 mod discovery;
+#[doc(hidden)]
+pub mod fuzz;
 mod history;
 mod http;
 mod imports;

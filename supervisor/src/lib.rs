@@ -6,6 +6,8 @@ mod backoff;
 mod blobs;
 mod client;
 mod cores;
+#[doc(hidden)]
+pub mod fuzz;
 mod hang;
 mod http;
 mod keeper;

@@ -27,8 +27,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "squall-worker",
         ],
     ),
-    // Its fuzz targets read what models are read from.
-    ("squall-tests", &["squall-core", "squall-model"]),
+    // Its fuzz targets knock at every door.
+    (
+        "squall-tests",
+        &["squall-components", "squall-core", "squall-model", "squall-nimbus", "squall-supervisor", "squall-worker"],
+    ),
 ];
 
 #[test]

@@ -5,6 +5,8 @@
 
 mod describe;
 mod engine;
+#[doc(hidden)]
+pub mod fuzz;
 mod link;
 mod logging;
 mod models;

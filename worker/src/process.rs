@@ -94,7 +94,7 @@ fn work(registry: &Registry, launch: &Launch, plan: Arc<Plan>, plan_hash: String
         incarnation: launch.incarnation,
         began: Instant::now(),
         tasks,
-        threads: launch.threads,
+        threads: launch.threads.max(1),
         pin: launch.pin.clone(),
         models: launch.models.clone(),
         live: live.clone(),

@@ -46,9 +46,9 @@ impl Book {
         Book::with(DatabaseFile::open(path).map_err(cannot)?)
     }
 
-    #[cfg(test)]
+    /// One of no file, which ends with it.
     pub(crate) fn in_memory() -> Self {
-        Book::with(DatabaseFile::in_memory()).unwrap()
+        Book::with(DatabaseFile::in_memory()).expect("memory does not fail")
     }
 
     fn with(database: DatabaseFile) -> Result<Self> {

@@ -30,9 +30,9 @@ impl Embedded {
         Embedded::with(database)
     }
 
-    #[cfg(test)]
+    /// One of no file, which ends with it.
     pub(crate) fn in_memory() -> Self {
-        Embedded::with(DatabaseFile::in_memory()).unwrap()
+        Embedded::with(DatabaseFile::in_memory()).expect("memory does not fail")
     }
 
     fn with(database: DatabaseFile) -> Result<Self> {

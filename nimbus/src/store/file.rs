@@ -20,10 +20,13 @@ impl DatabaseFile {
         Ok(DatabaseFile { path: Some(path.to_owned()), open: RwLock::new(Some(Database::create(path)?)) })
     }
 
-    #[cfg(test)]
+    /// One of no file, which ends with it.
     pub(crate) fn in_memory() -> Self {
         let backend = redb::backends::InMemoryBackend::new();
-        DatabaseFile { path: None, open: RwLock::new(Some(Database::builder().create_with_backend(backend).unwrap())) }
+        DatabaseFile {
+            path: None,
+            open: RwLock::new(Some(Database::builder().create_with_backend(backend).expect("memory does not fail"))),
+        }
     }
 
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction, redb::Error> {

@@ -247,8 +247,7 @@ impl Scheduler {
         self.call_one();
     }
 
-    /// One turn of one of the tasks that wait, for a simulation without threads; false if none waits.
-    #[cfg(test)]
+    /// One turn of one of the tasks that wait, for who has no threads: a simulation, or a fuzzer. False if none waits.
     pub(crate) fn turn_of_one(&self, pick: impl FnOnce(usize) -> usize, runner: &dyn Runner) -> bool {
         let mut waiting: Vec<Arc<Task>> = std::iter::from_fn(|| self.retry(|| self.outside.steal())).collect();
         if waiting.is_empty() {

@@ -20,7 +20,7 @@ type Run = Box<dyn FnOnce(&Arc<Shared>) + Send>;
 
 /// Starts them all, and the clock of ticks.
 pub(super) fn start(shared: Arc<Shared>, around: Surroundings) -> Result<Engine> {
-    #[cfg(test)]
+    // A simulation has none: it gives tasks their turns itself.
     if around.threads == 0 {
         return Ok(Engine { shared, threads: Vec::new() });
     }

@@ -12,8 +12,7 @@ mod window;
 pub(crate) use protocol::{Command, News, Settings};
 pub(crate) use thread::{LinkHandle, start};
 
-/// For the simulation, which has lines of its own.
-#[cfg(test)]
+/// For the simulation and for fuzzers, which have lines of their own.
 pub(crate) mod parts {
     pub(crate) use super::line::{Line, Lines};
     pub(crate) use super::outbox::Outboxes;
