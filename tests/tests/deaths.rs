@@ -138,3 +138,37 @@ config = {{ path = "{}" }}
     let missing = (1..=*numbers.last().unwrap()).find(|n| !numbers.contains(n));
     assert_eq!(missing, None, "nothing is left out");
 }
+
+/// As if the power went out everywhere at once.
+#[test]
+fn everything_dies_and_a_file_is_read_on_where_it_was() {
+    let (mut cluster, out) = (Cluster::start(&[Machine::new("one", 2)]), tempfile::tempdir().unwrap());
+    let (lines, path) = (out.path().join("lines.txt"), out.path().join("read.jsonl"));
+    let text: String = (1..=4000).map(|n| format!("{n}\n")).collect();
+    std::fs::write(&lines, text).unwrap();
+    cluster.submit(&format!(
+        r#"
+name = "reading"
+config = {{ workers = 2, max_spout_pending = 100 }}
+spouts.lines = {{ type = "file", config = {{ path = "{}", checkpoint = true }} }}
+bolts.slow = {{ type = "sleep", inputs = [{{ from = "lines", grouping = "shuffle" }}], config = {{ millis = 2 }} }}
+bolts.write = {{ type = "jsonl", inputs = [{{ from = "slow", grouping = "shuffle" }}], config = {{ path = "{}" }} }}
+"#,
+        lines.display(),
+        path.display()
+    ));
+    let acked = |t: &TopologyStatus| t.components[0].acked;
+    let before = cluster.wait("reading", "more than one position", |t| acked(t) > 1000);
+    cluster.nimbus().kill();
+    cluster.supervisor("one").kill();
+    before.workers.iter().filter_map(|w| w.pid).for_each(kill_9);
+    cluster.start_nimbus();
+    cluster.start_supervisor("one");
+    cluster.wait("reading", "all lines are read", |t| t.finished);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let line = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["line"].as_str()?.parse().ok();
+    let read: Vec<u32> = text.lines().filter_map(line).collect();
+    let missing: Vec<u32> = (1..=4000).filter(|n| !read.contains(n)).collect();
+    assert_eq!(missing, [0; 0], "nothing is left out");
+    assert_eq!(read.iter().filter(|n| **n == 1).count(), 1, "it began again");
+}

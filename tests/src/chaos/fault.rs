@@ -2,11 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use squall_core::control::{Phase, TopologyState, TopologyStatus, WorkerSummary};
+use squall_core::ComponentKind;
+use squall_core::control::{History, Phase, TopologyState, TopologyStatus, WorkerSummary};
 
 use super::disk::Filler;
 use super::{Chaos, network};
 use crate::{NIMBUS, alive, kill_9, pause, resume, wait_until};
+
+/// Longer than nimbus takes to write its statistics down again.
+const STATISTICS_MS: u64 = 11_000;
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,8 +233,10 @@ impl Chaos {
                 kill(&victim);
                 // Its supervisor starts it all the same, and it makes itself known.
                 self.progress();
+                self.nimbus_is_older_by(STATISTICS_MS);
                 drop(full);
                 self.restarted(std::slice::from_ref(&victim));
+                self.all_is_in_the_history();
                 told(&victim)
             }
             Fault::HangWorker => {
@@ -387,6 +393,17 @@ impl Chaos {
     pub(super) fn fenced(&self, before: &TopologyStatus, machine: &str) {
         let old: Vec<u32> = on(before, machine).filter_map(|w| w.pid).collect();
         wait_until("the old copies end", || !old.iter().copied().any(alive));
+    }
+
+    /// Points that could not be written for a while were kept: they still add up to the totals.
+    #[track_caller]
+    fn all_is_in_the_history(&self) {
+        let acked = |t: &TopologyStatus| t.components.iter().find(|c| c.kind == ComponentKind::Spout).map_or(0, |c| c.acked);
+        let total = self.cluster.topology(super::NAME).as_ref().map_or(0, acked);
+        let path = format!("/v1/topologies/{}/history?seconds=600", super::NAME);
+        wait_until("the history adds up to the totals", || {
+            self.cluster.try_get::<History>(&path).is_some_and(|h| h.points.iter().map(|p| p.acked).sum::<u64>() >= total)
+        });
     }
 
     /// So many milliseconds have passed, by nimbus's clock.

@@ -1,12 +1,13 @@
 //! How long it takes until what died has a successor and what was lost comes again. Printed, never asserted: times depend on
 //! the machine.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use squall_core::control::WorkerSummary;
 
 use super::fault::{kill, on, running};
-use super::{Chaos, NAME};
+use super::{Chaos, NAME, RATE};
 use crate::{pause, resume, wait_for};
 
 /// How often one looks.
@@ -24,10 +25,30 @@ impl Samples {
     }
 }
 
+/// What reaches the sink, looked at in the light of what is to.
+#[derive(Debug, Default)]
+struct Flow(VecDeque<(Instant, u64)>);
+
+impl Flow {
+    /// Over this time.
+    const OVER: Duration = Duration::from_millis(200);
+
+    /// With so many lines now: whether nine tenths of the rate came in the last while. What comes faster makes up for what did not come.
+    fn is_full(&mut self, lines: u64) -> bool {
+        let now = Instant::now();
+        self.0.push_back((now, lines));
+        while self.0.get(1).is_some_and(|(at, _)| now - *at >= Flow::OVER) {
+            self.0.pop_front();
+        }
+        let (at, before) = self.0[0];
+        now - at >= Flow::OVER && (lines - before) as f64 >= 0.9 * RATE as f64 * (now - at).as_secs_f64()
+    }
+}
+
 /// kill -9 of a worker, so many times.
 pub fn kills(chaos: &mut Chaos, times: usize) {
     for with_spout in [true, false] {
-        let (mut up, mut replay, mut repeats) = (Samples::default(), Samples::default(), Samples::default());
+        let (mut up, mut replay, mut full, mut repeats) = <(Samples, Samples, Samples, Samples)>::default();
         for _ in 0..times {
             // Of workers that died a moment ago the supervisor starts the next one later; that is not what is measured.
             let before = chaos.cluster.wait(NAME, "all have run for long enough", |t| {
@@ -43,9 +64,13 @@ pub fn kills(chaos: &mut Chaos, times: usize) {
             // What the dead had written does not count.
             chaos.tally.read();
             let replayed = chaos.tally.replayed;
-            let (mut up_at, mut replay_at) = (None, None);
-            while (up_at.is_none() || replay_at.is_none()) && began.elapsed() < Duration::from_secs(20) {
+            let (mut up_at, mut replay_at, mut full_at) = (None, None, None);
+            let mut flow = Flow::default();
+            while (up_at.is_none() || replay_at.is_none() || full_at.is_none()) && began.elapsed() < Duration::from_secs(20) {
                 chaos.tally.read();
+                if flow.is_full(chaos.tally.lines) {
+                    full_at.get_or_insert(began.elapsed());
+                }
                 if replay_at.is_none() && chaos.tally.replayed > replayed {
                     replay_at = Some(began.elapsed());
                 }
@@ -60,16 +85,18 @@ pub fn kills(chaos: &mut Chaos, times: usize) {
             }
             up.0.extend(up_at.map(millis));
             replay.0.extend(replay_at.map(millis));
+            full.0.extend(full_at.map(millis));
             chaos.settled();
             chaos.progress();
             chaos.progress();
             let repeated = chaos.tally.repeated() - repeated;
-            eprintln!("  {}: successor {up_at:?}, replay {replay_at:?}, {repeated} repeated", victim.worker);
+            eprintln!("  {}: successor {up_at:?}, replay {replay_at:?}, full {full_at:?}, {repeated} repeated", victim.worker);
             repeats.0.push(repeated as f64);
         }
         let whose = if with_spout { "worker with a spout" } else { "worker without a spout" };
         up.show(&format!("{whose}: kill to its successor connected, ms"));
         replay.show(&format!("{whose}: kill to the first replay at the sink, ms"));
+        full.show(&format!("{whose}: kill to full throughput at the sink, ms"));
         repeats.show(&format!("{whose}: lines repeated"));
     }
 }

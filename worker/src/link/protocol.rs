@@ -24,8 +24,8 @@ use crate::token;
 const ACK_AFTER: Duration = Duration::from_millis(5);
 const ACK_FRAMES: u64 = 32;
 const ACK_BYTES: usize = 1 << 20;
-/// How long the end of a link may take.
-const FAREWELL: Duration = Duration::from_millis(500);
+/// How long the end of a link may take: until everything is acknowledged, unless the other end does not answer.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// What is ignored for one reason is logged at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 /// Waits shorter than this need no mention.
