@@ -3,6 +3,7 @@
 //! `SQUALL_CHAOS_SEED=N` repeats one seed; `SQUALL_CHAOS_MINUTES=M` goes on with seed after seed for so long:
 //! `SQUALL_CHAOS_MINUTES=60 cargo test -p squall-tests --test chaos -- --nocapture`.
 
+use std::io::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -59,7 +60,11 @@ fn nothing_is_lost_when_the_network_or_a_disk_fails() {
         command.status().is_ok_and(|s| s.success())
     };
     if !inside(0, &["ip", "link", "set", "lo", "up"]) || !inside(0, &["ss", "-H", "-t"]) {
-        eprintln!("skipped: no namespaces can be made here (unshare, ip and ss are needed, as root)");
+        // Not by `eprintln!`, which only tests that fail are heard with.
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED nothing_is_lost_when_the_network_or_a_disk_fails: no namespaces can be made here (unshare, ip and ss are needed, as root)"
+        );
         return;
     }
     let own = std::env::current_exe().expect("a test knows where it is");
