@@ -55,6 +55,21 @@ pub async fn listen(dir: &Path, bind: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(bind).await.map_err(|e| Error::external(format!("cannot listen on {bind}")).because(e))
 }
 
+/// Keeps the port for the next start, whole or not at all: on another one supervisors and clients would not find it.
+fn keep_port(dir: &Path, port: u16) -> Result<()> {
+    let (path, text) = (dir.join(PORT), port.to_string());
+    if std::fs::read_to_string(&path).is_ok_and(|before| before == text) {
+        return Ok(());
+    }
+    let part = path.with_extension("part");
+    let write = || -> std::io::Result<()> {
+        std::fs::write(&part, text)?;
+        std::fs::File::open(&part)?.sync_all()?;
+        std::fs::rename(&part, &path)
+    };
+    write().map_err(|e| Error::external(format!("cannot write {}", path.display())).because(e))
+}
+
 /// How long calls under way may take after the end was asked for.
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
@@ -73,7 +88,7 @@ pub async fn run(options: Options, listener: TcpListener, shutdown: impl Future<
         .map_err(|e| Error::external(format!("cannot make the folder {}", dir.display())).because(e))?;
     let dir = std::fs::canonicalize(dir)?;
     let store = Arc::new(store::Embedded::open(&dir.join("state.redb"))?);
-    std::fs::write(dir.join(PORT), address.port().to_string())?;
+    keep_port(&dir, address.port())?;
     let token = token::token(&dir)?;
     let blobs = Arc::new(blobs::Blobs::open(dir.join("blobs"), options.blob_limit)?);
     let imports = imports::Imports::open(dir.join("imports"), options.importer, options.blob_limit)?;
@@ -100,4 +115,19 @@ pub async fn run(options: Options, listener: TcpListener, shutdown: impl Future<
     nimbus.write_down();
     log::info!("nimbus ends");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_cannot_be_written_down_leaves_the_one_before() {
+        let dir = tempfile::tempdir().unwrap();
+        keep_port(dir.path(), 4000).unwrap();
+        std::fs::create_dir(dir.path().join("port.part")).unwrap();
+        keep_port(dir.path(), 4000).unwrap();
+        assert!(keep_port(dir.path(), 5000).unwrap_err().to_string().contains("port"));
+        assert_eq!(std::fs::read_to_string(dir.path().join(PORT)).unwrap(), "4000");
+    }
 }

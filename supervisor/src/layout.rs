@@ -135,7 +135,10 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&part).map_err(cannot)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(cannot)?;
-    std::fs::rename(&part, path).map_err(cannot)
+    std::fs::rename(&part, path).map_err(cannot)?;
+    // Or the power going out could bring the old file back, and with it a number that was given out already.
+    let folder = path.parent().unwrap_or(path);
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(cannot)
 }
 
 #[cfg(test)]

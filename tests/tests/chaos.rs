@@ -89,7 +89,8 @@ fn inside_a_namespace() {
     // Now and then something that needs no namespace comes in between.
     let kinds: Vec<Fault> = APART.into_iter().chain([Fault::KillWorker, Fault::KillMachine]).collect();
     let times = number("SQUALL_CHAOS_MINUTES").map_or(1, |_| LONG);
-    run(number("SQUALL_CHAOS_SEED").unwrap_or(1), &kinds, times * kinds.len(), 2 * NUMBERS);
+    // These take longer than what is done to processes.
+    run(number("SQUALL_CHAOS_SEED").unwrap_or(1), &kinds, times * kinds.len(), 3 * times * NUMBERS);
 }
 
 /// The numbers of docs/reliability.md.

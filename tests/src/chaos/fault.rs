@@ -208,7 +208,11 @@ impl Chaos {
             Fault::FullDisk => {
                 let errors = |t: &TopologyStatus| t.components.iter().map(|c| c.errors).sum::<u64>();
                 let full = Filler::fill(&self.cluster.dir().join("out"));
-                self.cluster.wait(super::NAME, "writing fails", |t| errors(t) > errors(&before));
+                wait_until("writing fails, or there is nothing left to write", || {
+                    self.tally.read();
+                    let is_over = self.tally.distinct() == self.limit;
+                    is_over || self.cluster.topology(super::NAME).is_some_and(|t| errors(&t) > errors(&before))
+                });
                 drop(full);
                 self.unmoved(&before);
                 String::new()
