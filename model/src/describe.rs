@@ -41,7 +41,7 @@ pub(crate) fn tree(node: &Node, store: &Store) -> Value {
 pub(crate) fn summary(node: &Node, scorer: &Scorer) -> String {
     let mut out = name(node);
     let outline = scorer.outline();
-    match outline.n_features {
+    match scorer.columns().map(<[_]>::len).or(outline.n_features) {
         _ if scorer.reads_text() => out += ", texts",
         Some(n) => out += &format!(", {n} features"),
         None => {}

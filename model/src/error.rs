@@ -115,7 +115,7 @@ pub enum Error {
     /// Texts for a model of numbers, or the other way round.
     #[error("the model takes {expected}, and the rows are {found}; check the `features` of the bolt")]
     Input {
-        /// What the model takes: "texts" or "numbers".
+        /// What the model takes: "texts", "numbers", or both.
         expected: &'static str,
         /// What came.
         found: &'static str,
@@ -139,6 +139,16 @@ pub enum Error {
         column: usize,
         /// What is wrong with it.
         what: String,
+    },
+    /// A row holds a category that the model does not know and does not ignore.
+    #[error("row {row}, feature {column}: `{category}` is a category that training did not see")]
+    Category {
+        /// Index of the row in the batch.
+        row: usize,
+        /// Index of the feature.
+        column: usize,
+        /// The category.
+        category: String,
     },
     /// The model has no such method.
     #[error("the model ({class}) has no {method}; it has: {has}")]
@@ -168,6 +178,32 @@ impl Error {
             Error::Io { .. } | Error::Unavailable { .. } => Domain::External,
             Error::Internal(_) => Domain::Internal,
             _ => Domain::User,
+        }
+    }
+
+    /// What is wrong with a row, without the place of the row; the feature by its name where `names` has it.
+    pub fn of_row(&self, names: Option<&[String]>) -> String {
+        let feature = |column: &usize| match names.and_then(|names| names.get(*column)) {
+            Some(name) => format!("feature `{name}`"),
+            None => format!("feature {column}"),
+        };
+        match self {
+            Error::NotFinite { column, value, .. } => {
+                format!("{} is {value}; the model takes finite numbers only", feature(column))
+            }
+            Error::Value { column, what, .. } => format!("{}: {what}", feature(column)),
+            Error::Category { column, category, .. } => {
+                format!("{}: `{category}` is a category that training did not see", feature(column))
+            }
+            other => other.to_string(),
+        }
+    }
+
+    /// The row of a batch that is at fault, where one is.
+    pub fn row(&self) -> Option<usize> {
+        match self {
+            Error::NotFinite { row, .. } | Error::Value { row, .. } | Error::Category { row, .. } => Some(*row),
+            _ => None,
         }
     }
 

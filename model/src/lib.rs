@@ -15,12 +15,14 @@ mod import;
 mod map;
 mod model;
 mod pickle;
+mod table;
 mod types;
 
 pub use error::{Domain, Error};
 pub use estimators::supported;
 pub use import::{Imported, import};
 pub use model::Model;
+pub use table::{Column, Table};
 pub use types::{Classes, Kind, Label, Rows, Texts};
 
 /// Version of what [`import`] writes. An artefact is named by (source checksum, this number), so it

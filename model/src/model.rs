@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use ndarray::{Array2, ArrayView2};
 
 use crate::artefact::{Node, Store};
+use crate::estimators::text::{Reads, codes::Codes};
 use crate::estimators::{self, Scorer};
 use crate::map::{Identity, Map};
-use crate::{Classes, Error, Kind, Rows, describe, hash};
+use crate::{Classes, Column, Error, Kind, Rows, Table, describe, hash};
 
 /// An opened artefact. Its weights are viewed in a read-only memory map that all processes share.
 ///
@@ -22,10 +24,11 @@ pub struct Model {
     store: Store,
     node: Node,
     scorer: Scorer,
+    codes: Codes,
     checksum: OnceLock<String>,
 }
 
-/// Numbers made of texts at a time (8 MB): the rows of a large vocabulary are wide.
+/// Numbers made of texts or tables at a time (8 MB): the rows of a large vocabulary are wide.
 const TEXT_ELEMENTS: usize = 1 << 20;
 
 /// Files mapped by this process, for as long as somebody uses them.
@@ -72,7 +75,11 @@ impl Model {
             Error::Artefact { what, .. } => Error::Artefact { path: path.to_path_buf(), what },
             other => other,
         })?;
-        Ok(Model { path: path.to_path_buf(), store, node, scorer, checksum: OnceLock::new() })
+        let codes = Codes::load(&node, &store).map_err(|e| match e {
+            Error::Artefact { what, .. } => Error::Artefact { path: path.to_path_buf(), what },
+            other => other,
+        })?;
+        Ok(Model { path: path.to_path_buf(), store, node, scorer, codes, checksum: OnceLock::new() })
     }
 
     /// What the model is for.
@@ -82,7 +89,25 @@ impl Model {
 
     /// Columns a row needs; `None` where the model takes any number, or texts.
     pub fn n_features(&self) -> Option<usize> {
-        self.scorer.outline().n_features.filter(|_| !self.takes_texts())
+        match self.columns() {
+            Some(columns) => Some(columns.len()),
+            None => self.scorer.outline().n_features.filter(|_| !self.takes_texts()),
+        }
+    }
+
+    /// What it takes in each column of a row; `None` where that is a number in all of them, or where it takes texts only.
+    pub fn columns(&self) -> Option<&[Column]> {
+        self.scorer.columns()
+    }
+
+    /// Whether it takes rows of numbers and texts ([`Rows::Table`]): a column of it is a text.
+    pub fn takes_tables(&self) -> bool {
+        self.columns().is_some_and(|columns| columns.contains(&Column::Text))
+    }
+
+    /// Whether a number in a row may be missing (NaN). Where it may not, its row is refused.
+    pub fn takes_missing(&self) -> bool {
+        self.scorer.takes_missing()
     }
 
     /// Whether it takes texts ([`Rows::Texts`]) and not numbers.
@@ -172,6 +197,15 @@ impl Model {
     /// Calls `work` with the rows as numbers, in one part or, of texts, in several.
     fn each(&self, rows: Rows<'_>, mut work: impl FnMut(ArrayView2<'_, f64>) -> Result<(), Error>) -> Result<(), Error> {
         match (rows.widen(), rows) {
+            (None, Rows::Table(table)) if !self.takes_texts() => {
+                let width = self.scorer.outline().n_features.unwrap_or(table.ncols());
+                let step = (TEXT_ELEMENTS / width.max(1)).max(1);
+                for start in (0..table.nrows()).step_by(step) {
+                    let rows = start..table.nrows().min(start + step);
+                    self.numbers(table, rows).and_then(|x| work(x.view())).map_err(|e| table.place(e, start))?;
+                }
+                Ok(())
+            }
             (None, Rows::Texts(texts)) if self.takes_texts() => {
                 let width = self.scorer.outline().n_features.unwrap_or(1);
                 for part in texts.parts(TEXT_ELEMENTS / width.max(1)) {
@@ -179,9 +213,29 @@ impl Model {
                 }
                 Ok(())
             }
-            (Some(x), _) if !self.takes_texts() => work(x.view()),
-            (Some(_), _) => Err(Error::Input { expected: "texts", found: "numbers" }),
-            (None, _) => Err(Error::Input { expected: "numbers", found: "texts" }),
+            (Some(x), _) if !self.takes_texts() && !self.takes_tables() => work(x.view()),
+            (_, rows) => {
+                let expected = match (self.takes_texts(), self.takes_tables()) {
+                    (true, _) => "texts",
+                    (_, true) => "numbers and texts",
+                    _ => "numbers",
+                };
+                let found = match rows {
+                    Rows::Texts(_) => "texts",
+                    Rows::Table(_) => "numbers and texts",
+                    _ => "numbers",
+                };
+                Err(Error::Input { expected, found })
+            }
+        }
+    }
+
+    /// Rows of a table as the estimators take them.
+    fn numbers(&self, table: &Table, rows: Range<usize>) -> Result<Array2<f64>, Error> {
+        let x = table.coded(rows.clone(), self.columns(), &self.codes)?;
+        match self.scorer.reads() {
+            Reads::Table => self.scorer.read_table(x, table, rows),
+            _ => Ok(x),
         }
     }
 

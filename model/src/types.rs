@@ -3,6 +3,8 @@
 use ndarray::{Array2, ArrayView2, CowArray, Ix2};
 use serde::{Deserialize, Serialize};
 
+use crate::Table;
+
 /// A batch to score: rows by features, viewed where the caller keeps them.
 ///
 /// Models compute in 64-bit floats as scikit-learn does; 32-bit rows are widened batch by batch.
@@ -14,6 +16,8 @@ pub enum Rows<'a> {
     F64(ArrayView2<'a, f64>),
     /// Texts, for models that begin with a vectorizer.
     Texts(Texts<'a>),
+    /// Numbers and texts, for models that take texts in some columns.
+    Table(&'a Table),
 }
 
 /// Texts one after the other in one piece of memory.
@@ -68,6 +72,7 @@ impl<'a> Rows<'a> {
             Rows::F32(x) => x.nrows(),
             Rows::F64(x) => x.nrows(),
             Rows::Texts(x) => x.len(),
+            Rows::Table(x) => x.nrows(),
         }
     }
 
@@ -77,13 +82,14 @@ impl<'a> Rows<'a> {
             Rows::F32(x) => x.ncols(),
             Rows::F64(x) => x.ncols(),
             Rows::Texts(_) => 1,
+            Rows::Table(x) => x.ncols(),
         }
     }
 
-    /// Numbers as 64-bit floats, one after the other; borrowed when they already are. None of texts.
+    /// Numbers as 64-bit floats, one after the other; borrowed when they already are. None of texts and tables.
     pub(crate) fn widen(&self) -> Option<CowArray<'a, f64, Ix2>> {
         Some(match self {
-            Rows::Texts(_) => return None,
+            Rows::Texts(_) | Rows::Table(_) => return None,
             Rows::F32(x) => {
                 let wide: Vec<f64> = x.iter().copied().map(f64::from).collect();
                 match Array2::from_shape_vec(x.dim(), wide) {

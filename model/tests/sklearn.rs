@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 use serde_json::Value;
-use squall_model::{Classes, Kind, Label, Model, Rows, Texts, import, supported};
+use squall_model::{Classes, Kind, Label, Model, Rows, Table, Texts, import, supported};
 
 /// Probabilities, scores and features may differ this much (relative above 1, absolute below).
 const TOLERANCE: f64 = 1e-9;
@@ -155,6 +155,9 @@ fn check_all(model: &Model, json: &Value) -> Result<(), String> {
     if json["x"][0].is_string() {
         return check_texts(model, json);
     }
+    if json["x"].as_array().unwrap().iter().any(|row| row.as_array().is_some_and(|row| row.iter().any(Value::is_string))) {
+        return check_table(model, json);
+    }
     let x = matrix(&json["x"]);
     if model.n_features().is_some_and(|n| n != x.ncols()) {
         return Err(format!("it expects {:?} features, not {}", model.n_features(), x.ncols()));
@@ -202,6 +205,43 @@ fn check_texts(model: &Model, json: &Value) -> Result<(), String> {
         let ends = [text.len()];
         let rows = Rows::Texts(Texts::new(text, &ends).unwrap());
         check(model, &only_row(json, i), rows).map_err(|e| format!("text {i} alone: {e}"))?;
+    }
+    Ok(())
+}
+
+/// Rows with texts, together and one by one.
+fn check_table(model: &Model, json: &Value) -> Result<(), String> {
+    let rows = json["x"].as_array().unwrap();
+    let columns = model.columns().ok_or("it should take texts in some columns")?;
+    if !model.takes_tables()
+        || model.n_features() != Some(columns.len())
+        || Some(columns.len()) != rows[0].as_array().map(Vec::len)
+    {
+        return Err(format!("its columns are {columns:?}"));
+    }
+    if let Some(names) = json.get("columns") {
+        let names: Vec<&str> = names.as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
+        if model.feature_names().is_none_or(|found| found != names) {
+            return Err(format!("its features are {:?}", model.feature_names()));
+        }
+    }
+    let mut table = Table::new(columns.len());
+    let add = |table: &mut Table, row: &Value| {
+        for cell in row.as_array().unwrap() {
+            match (cell.as_str(), cell.as_f64(), cell.as_bool()) {
+                (Some(text), ..) => table.text(text),
+                (_, Some(number), _) => table.number(number),
+                (_, _, Some(truth)) => table.number(f64::from(u8::from(truth))),
+                _ => table.missing(),
+            }
+        }
+    };
+    rows.iter().for_each(|row| add(&mut table, row));
+    check(model, json, Rows::Table(&table))?;
+    for (i, row) in rows.iter().enumerate() {
+        table.clear(columns.len());
+        add(&mut table, row);
+        check(model, &only_row(json, i), Rows::Table(&table)).map_err(|e| format!("row {i} alone: {e}"))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use squall_bench::{Method, time_model};
 use squall_model::Model;
 
-use super::model::{RowReader, open};
+use super::model::{RowReader, Shape, open};
 use crate::exit::{Failure, Outcome};
 use crate::models;
 use crate::show::{Align, Show};
@@ -47,7 +47,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, show: &Show) -> Outcome {
     let model = open(&args.file, show)?;
-    if model.takes_texts() {
+    if model.takes_texts() || model.takes_tables() {
         return Err(Failure::Usage("the model takes texts; only models of numbers are measured".into()));
     }
     let rows = match &args.rows {
@@ -55,7 +55,8 @@ pub(super) fn run(args: &Args, show: &Show) -> Outcome {
         Some(path) => {
             let file = File::open(path).map_err(|e| Failure::NotFound(format!("cannot read `{}`: {e}", path.display())))?;
             let mut values = Vec::new();
-            let width = RowReader::new(BufReader::new(file), models::file_name(path)).batch(usize::MAX, &mut values)?;
+            let width = RowReader::new(BufReader::new(file), models::file_name(path), Shape::of(&model))
+                .batch(usize::MAX, &mut values)?;
             let width = width.ok_or_else(|| Failure::Usage(format!("`{}` has no rows", path.display())))?;
             Array2::from_shape_vec((values.len() / width, width), values)
                 .map_err(|e| Failure::Failed(format!("rows of one width do not fit together: {e}")))?

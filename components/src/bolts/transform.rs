@@ -10,7 +10,7 @@ use squall_core::{
 };
 use squall_model::Model;
 
-use crate::support::features::{Features, Gathered};
+use crate::support::features::{Features, Gathered, Reader};
 use crate::support::{at, models, schemas};
 
 #[derive(Debug, Deserialize)]
@@ -32,13 +32,16 @@ impl BoltConfig for Config {
     const ABOUT: &'static str = "new features by a model that transforms (PCA, scaler): the fields passed on, then a vector";
     const KEYS: &'static [(&'static str, &'static str)] = &[
         ("model", "the model's name in the topology"),
-        ("features", "a vector field, or a list of numeric fields in the model's order; a text field for a model of texts"),
+        (
+            "features",
+            "a vector field, or a list of fields, by the names of the model's features or in their order; a text field for a model of texts",
+        ),
         ("output", "name of the vector field that is emitted; `features` unless given"),
         ("pass", "input fields to pass on before it"),
     ];
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
-        let model = models::check(check, &self.model)?;
+        let model = models::check(check, "model", &self.model)?;
         if !model.has_transform() {
             let Config { model: name, .. } = self;
             return Err(at("model", format!("`{name}` is a {} and transforms nothing: use `classifier`", model.kind())));
@@ -61,7 +64,10 @@ impl BoltConfig for Config {
             match output.filter(|o| *o != kind) {
                 _ if !model.has_transform() => Err(Error::user(format!("model `{name}`: it transforms nothing"))),
                 Some(o) => Err(Error::user(format!("model `{name}`: it gives {kind}, but the topology was checked with {o}"))),
-                None => Ok(Ready { model, meter: metrics.model(&name, version.version) }),
+                None => {
+                    let reader = features.reader(&name, &model)?;
+                    Ok(Ready { model, reader, meter: metrics.model(&name, version.version) })
+                }
             }
         })?;
         Ok(Box::new(Transform { config: self, model, gathered: Gathered::default(), positions: Vec::new() }))
@@ -71,6 +77,7 @@ impl BoltConfig for Config {
 /// A version in the hands of a task.
 struct Ready {
     model: Arc<Model>,
+    reader: Reader,
     meter: ModelMeter,
 }
 
@@ -85,24 +92,20 @@ impl Transform {
     fn rows(&mut self, batch: &Batch, rows: std::ops::Range<usize>, out: &mut Output<'_>) -> Result<()> {
         self.model.turn();
         schemas::positions(batch, &self.config.pass, &mut self.positions)?;
-        let Ready { model, meter } = &*self.model;
+        let Ready { model, reader, meter } = &*self.model;
         let (asked, begun) = (rows.len() as u64, Instant::now());
-        let matrix = match self.config.features.rows(batch, rows, model, &mut self.gathered)? {
-            Some(matrix) => match model.transform(matrix) {
-                Ok(matrix) => Some(matrix),
-                Err(e) => {
-                    meter.batch(0, asked, 0);
-                    return Err(models::failed(e));
-                }
-            },
-            None => None,
-        };
-        let good = matrix.as_ref().map_or(0, |m| m.nrows() as u64);
+        let mut matrix = None;
+        let scored = reader.score(batch, rows, &mut self.gathered, &mut |x| {
+            matrix = Some(model.transform(x)?);
+            Ok(())
+        });
+        let good = scored.as_ref().map_or(0, |scored| *scored as u64);
         meter.batch(good, asked - good, begun.elapsed().as_nanos() as u64);
+        scored?;
         for (row, reason) in &self.gathered.bad {
             batch.tuple(*row).iter().for_each(|tuple| out.fail_tuple(tuple, &Error::user(reason.as_str())));
         }
-        let Some(matrix) = matrix else { return Ok(()) };
+        let Some(matrix) = matrix.filter(|_| good > 0) else { return Ok(()) };
         let matrix = matrix.as_standard_layout();
         let mut values = Vec::with_capacity(self.positions.len() + 1);
         for (row, features) in self.gathered.good.iter().zip(matrix.rows()) {

@@ -9,10 +9,10 @@ use squall_model::{Domain, Model};
 
 use super::at;
 
-/// The model as the check of a topology sees it.
-pub(crate) fn check(check: &Check<'_>, name: &str) -> Result<Arc<Model>> {
-    let path = check.model(name).map_err(|e| at("model", e))?;
-    open(name, path).map_err(|e| at("model", e))
+/// The model as the check of a topology sees it; `key` is where the configuration names it.
+pub(crate) fn check(check: &Check<'_>, key: &str, name: &str) -> Result<Arc<Model>> {
+    let path = check.model(name).map_err(|e| at(key, e))?;
+    open(name, path).map_err(|e| at(key, e))
 }
 
 /// The model as a worker opens it, the map that all tasks and processes of the machine share, and every version that takes its

@@ -1,5 +1,7 @@
 //! Collects the arrays of a model while it is imported.
 
+use std::collections::HashMap;
+
 use ndarray::ArrayD;
 
 use super::Node;
@@ -46,6 +48,8 @@ pub(crate) struct Builder {
     /// Bytes that may still be added. A small hostile file can name one large array many times.
     left: usize,
     depth: usize,
+    /// Codes of texts that are categories.
+    codes: HashMap<String, usize>,
 }
 
 impl Builder {
@@ -56,6 +60,7 @@ impl Builder {
             warnings: Vec::new(),
             left: source.saturating_mul(16).saturating_add(64 << 20),
             depth: 0,
+            codes: HashMap::new(),
         }
     }
 
@@ -111,6 +116,24 @@ impl Builder {
         let done = work(self);
         self.depth -= 1;
         done
+    }
+
+    /// The code of a text: the same in all of the model.
+    pub(crate) fn code(&mut self, text: &str) -> Result<f64, Error> {
+        if let Some(code) = self.codes.get(text) {
+            return Ok(*code as f64);
+        }
+        self.spend(text.len() + 64)?;
+        let code = self.codes.len();
+        self.codes.insert(text.to_owned(), code);
+        Ok(code as f64)
+    }
+
+    /// All codes given out, in order.
+    pub(crate) fn take_codes(&mut self) -> Vec<(String, usize)> {
+        let mut codes: Vec<(String, usize)> = std::mem::take(&mut self.codes).into_iter().collect();
+        codes.sort_by_key(|(_, code)| *code);
+        codes
     }
 
     pub(crate) fn warn(&mut self, warning: impl Into<String>) {

@@ -23,15 +23,18 @@ pub(crate) mod text;
 pub(crate) mod trees;
 mod vector;
 
+use std::ops::Range;
+
 use ndarray::{Array2, ArrayView2};
 
 pub(crate) use math::stack;
 use preprocess::identity;
 pub(crate) use scorer::Scorer;
+use text::Reads;
 
 use crate::artefact::{Builder, Node, Store};
 use crate::import::Obj;
-use crate::{Classes, Error, Kind, Texts};
+use crate::{Classes, Column, Error, Kind, Table, Texts};
 
 /// Views the arrays of a node in its store.
 type Load = fn(&Node, &Store) -> Result<Box<dyn Estimator>, Error>;
@@ -143,9 +146,19 @@ pub(crate) trait Estimator: Send + Sync {
         None
     }
 
-    /// Whether it takes texts: then `read` makes the rows that the other methods take.
-    fn reads_text(&self) -> bool {
-        false
+    /// What the rows are that it takes. Unless they are numbers, `read` or `read_table` makes the rows that the other methods take.
+    fn reads(&self) -> Reads {
+        Reads::Numbers
+    }
+
+    /// What it takes in each column it is given; none where that is numbers in all of them.
+    fn columns(&self) -> Option<&[Column]> {
+        None
+    }
+
+    /// Whether a row with NaN has a chance: an estimator made of others lets rows through for these to check.
+    fn takes_missing(&self) -> bool {
+        self.outline().takes_nan
     }
 
     /// Whether `transform` gives rows as they are, so that a pipeline may leave it out.
@@ -155,6 +168,11 @@ pub(crate) trait Estimator: Send + Sync {
 
     /// A row of numbers for each text.
     fn read(&self, _texts: Texts<'_>) -> Result<Array2<f64>, Error> {
+        unannounced()
+    }
+
+    /// A row of numbers for each of these rows of a table. `x` has their numbers, and the codes of texts.
+    fn read_table(&self, _x: Array2<f64>, _table: &Table, _rows: Range<usize>) -> Result<Array2<f64>, Error> {
         unannounced()
     }
 
@@ -199,9 +217,9 @@ pub(crate) fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Er
         let mut node = (family.import)(object, builder)?;
         let names = object.some("feature_names_in_").and_then(|v| v.strings());
         node.feature_names = node.feature_names.or(names);
-        let whole = text::reads_text(&node);
-        if !whole && node.children.iter().any(|c| text::reads_text(&c.node)) {
-            let what = "a part of it takes texts, and it does not: put the vectorizer first in a Pipeline around it";
+        if !text::parts_fit(&node) {
+            let what = "a part of it takes texts, and it does not: put the vectorizer first in a Pipeline around it, or into the \
+                        ColumnTransformer that is first in one";
             return Err(Error::unsupported(object.class(), what));
         }
         Ok(node)

@@ -1,11 +1,13 @@
 //! An estimator with a guard before it: width, NaN and missing methods are told apart here, once.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2};
 
+use super::text::Reads;
 use super::{Estimator, Outline};
-use crate::{Classes, Error, Texts};
+use crate::{Classes, Column, Error, Table, Texts};
 
 pub(crate) struct Scorer {
     class: String,
@@ -32,8 +34,20 @@ impl Scorer {
         self.estimator.classes()
     }
 
+    pub(crate) fn reads(&self) -> Reads {
+        self.estimator.reads()
+    }
+
     pub(crate) fn reads_text(&self) -> bool {
-        self.estimator.reads_text()
+        self.reads() == Reads::Texts
+    }
+
+    pub(crate) fn columns(&self) -> Option<&[Column]> {
+        self.estimator.columns()
+    }
+
+    pub(crate) fn takes_missing(&self) -> bool {
+        self.estimator.takes_missing()
     }
 
     pub(crate) fn passes(&self) -> bool {
@@ -42,6 +56,10 @@ impl Scorer {
 
     pub(crate) fn read(&self, texts: Texts<'_>) -> Result<Array2<f64>, Error> {
         self.estimator.read(texts)
+    }
+
+    pub(crate) fn read_table(&self, x: Array2<f64>, table: &Table, rows: Range<usize>) -> Result<Array2<f64>, Error> {
+        self.estimator.read_table(x, table, rows)
     }
 
     pub(crate) fn indices(&self, x: ArrayView2<'_, f64>, out: &mut Vec<u32>) -> Result<(), Error> {

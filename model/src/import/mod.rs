@@ -95,7 +95,11 @@ fn from_pickle(bytes: &[u8], builder: &mut Builder, progress: &mut dyn FnMut(usi
     let (heap, root) = pickle::load(bytes, progress)?;
     let root = Val::new(&heap, root);
     match root.object() {
-        Some(object) => estimators::import(&object, builder),
+        Some(object) => {
+            let mut node = estimators::import(&object, builder)?;
+            estimators::text::codes::store(builder, &mut node)?;
+            Ok(node)
+        }
         None => Err(Error::Format { what: format!("the pickle holds {}, not an estimator", root.type_name()) }),
     }
 }

@@ -53,6 +53,12 @@ const MODULES: &[&str] = &["numpy.random", "scipy.interpolate", "scipy.sparse", 
 /// Element types and functions of numpy that appear as parameters (`dtype=numpy.float64`,
 /// `FunctionTransformer(numpy.log1p)`).
 const NUMPY: &[&str] = &[
+    "character",
+    "floating",
+    "generic",
+    "inexact",
+    "integer",
+    "number",
     "bool",
     "bool_",
     "bytes_",

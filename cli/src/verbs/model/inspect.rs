@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use squall_model::{Column, Model};
 
 use super::open;
 use crate::exit::Outcome;
@@ -37,7 +38,12 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
             "file": args.file,
             "kind": model.kind(),
             "features": model.n_features(),
-            "takes": if model.takes_texts() { "texts" } else { "numbers" },
+            "takes": match (model.takes_texts(), model.takes_tables()) {
+                (true, _) => "texts",
+                (_, true) => "numbers and texts",
+                _ => "numbers",
+            },
+            "columns": model.columns(),
             "outputs": model.n_outputs(),
             "classes": classes,
             "feature_names": model.feature_names(),
@@ -55,6 +61,9 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     };
     show.line(&format!("kind      {}", model.kind()))?;
     show.line(&format!("features  {features}"))?;
+    if let Some(columns) = columns(&model) {
+        show.line(&format!("columns   {columns}"))?;
+    }
     show.line(&format!("outputs   {}", model.n_outputs()))?;
     if let Some(classes) = classes {
         show.line(&format!("classes   {}", classes.join(", ")))?;
@@ -66,6 +75,29 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     let mut text = String::new();
     outline(&model.describe(), 0, &mut text);
     show.line(text.trim_end())
+}
+
+/// Columns told before the line would grow too long.
+const SHOWN: usize = 20;
+
+/// The columns of a row, where they have names or are not all numbers: `age, town (text), id (unused)`.
+fn columns(model: &Model) -> Option<String> {
+    if model.columns().is_none() && model.feature_names().is_none() {
+        return None;
+    }
+    let n = model.n_features()?;
+    let one = |i: usize| {
+        let name = model.feature_names().and_then(|names| names.get(i).cloned()).unwrap_or_else(|| i.to_string());
+        match model.columns().and_then(|columns| columns.get(i)) {
+            None | Some(Column::Number) => name,
+            Some(other) => format!("{name} ({other})"),
+        }
+    };
+    let mut list: Vec<String> = (0..n.min(SHOWN)).map(one).collect();
+    if n > SHOWN {
+        list.push(format!("{} more", n - SHOWN));
+    }
+    Some(list.join(", "))
 }
 
 /// A JSON tree as indented lines.

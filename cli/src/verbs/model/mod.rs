@@ -8,7 +8,7 @@ mod inspect;
 mod predict;
 mod rows;
 
-pub(super) use rows::RowReader;
+pub(super) use rows::{RowReader, Shape};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use ndarray::{ArrayView2, Axis};
 use serde_json::{Value, json};
-use squall_model::{Kind, Label, Model, Rows, Texts};
+use squall_model::{Kind, Label, Model, Rows, Table, Texts};
 
 use super::open;
-use super::rows::RowReader;
+use super::rows::{RowReader, Shape, TextReader};
 use crate::exit::{Failure, Outcome};
 use crate::models;
 use crate::show::{Show, written};
@@ -19,13 +19,16 @@ const BATCH: usize = 256;
 
 /// Scores the rows of a CSV file: label and probabilities of a classifier, else what the model gives.
 ///
-/// The file holds one row of numbers a line, with or without a header, or for a model of texts one text a line;
-/// `-` is stdin. The result is CSV, or with --json one JSON object a line.
+/// The file holds one row a line: numbers, and texts where the model takes them. Where it has a header and the model
+/// knows the names of its features, columns are found by name, and others are passed over; without, they stand in the
+/// model's order. An empty cell is a missing value. For a model of texts the file holds one text a line. `-` is stdin.
+/// The result is CSV, or with --json one JSON object a line.
 ///
 /// Examples:
 ///   squall model predict iris.pkl flowers.csv
 ///   squall model predict iris.safetensors - --json < flowers.csv
 ///   squall model predict spam.pkl messages.txt
+///   squall model predict churn.pkl customers.csv
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -46,7 +49,6 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
             File::open(&args.rows).map_err(|e| Failure::NotFound(format!("cannot read `{}`: {e}", args.rows.display())))?;
         Box::new(BufReader::new(file))
     };
-    let mut rows = RowReader::new(input, name);
     let mut out = BufWriter::new(std::io::stdout().lock());
     let names = columns(&model);
     if !show.json {
@@ -60,17 +62,25 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
         Ok(())
     };
     if model.takes_texts() {
+        let mut rows = TextReader::new(input, name);
         let (mut text, mut ends) = (String::new(), Vec::new());
         while rows.texts(BATCH, &mut text, &mut ends)? {
             let texts = Texts::new(&text, &ends).ok_or_else(|| Failure::Failed("lines do not fit together".into()))?;
             write(score(&model, Rows::Texts(texts))?)?;
         }
+    } else if model.takes_tables() {
+        let mut rows = RowReader::new(input, name, Shape::of(&model));
+        let mut table = Table::default();
+        while rows.table(BATCH, &mut table)? {
+            write(score(&model, Rows::Table(&table)).map_err(|e| placed(e, &model, &rows))?)?;
+        }
     } else {
+        let mut rows = RowReader::new(input, name, Shape::of(&model));
         let mut values = Vec::new();
         while let Some(width) = rows.batch(BATCH, &mut values)? {
             let batch = ArrayView2::from_shape((values.len() / width, width), &values)
                 .map_err(|e| Failure::Failed(format!("rows of one width do not fit together: {e}")))?;
-            write(score(&model, Rows::from(batch))?)?;
+            write(score(&model, Rows::from(batch)).map_err(|e| placed(e, &model, &rows))?)?;
         }
     }
     out.flush().map_err(written)
@@ -93,7 +103,7 @@ fn columns(model: &Model) -> Vec<String> {
 }
 
 /// What the model says of each row, as [`columns`] names it.
-fn score(model: &Model, rows: Rows<'_>) -> Outcome<Vec<Vec<Value>>> {
+fn score(model: &Model, rows: Rows<'_>) -> Result<Vec<Vec<Value>>, squall_model::Error> {
     let mut result = vec![Vec::new(); rows.nrows()];
     if let Some(classes) = model.classes() {
         let mut indices = Vec::new();
@@ -121,6 +131,14 @@ fn score(model: &Model, rows: Rows<'_>) -> Outcome<Vec<Vec<Value>>> {
         }
     }
     Ok(result)
+}
+
+/// What is wrong with a row, and where it stands.
+fn placed<R: BufRead>(error: squall_model::Error, model: &Model, rows: &RowReader<R>) -> Failure {
+    match error.row() {
+        Some(row) => Failure::Usage(format!("{}: {}", rows.place(row), error.of_row(model.feature_names()))),
+        None => error.into(),
+    }
 }
 
 fn append(result: &mut [Vec<Value>], columns: ArrayView2<'_, f64>) {

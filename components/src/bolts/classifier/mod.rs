@@ -1,28 +1,42 @@
-//! `classifier`: labels, probabilities and scores by a model.
+//! `classifier`: labels, probabilities and scores by a model, or by several.
 
 mod outputs;
 mod ready;
+mod vote;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Deserialize;
+use squall_core::control::ModelVersion;
 use squall_core::{
     Batch, Bolt, BoltConfig, Check, Context, Counter, Error, Field, FieldType, Followed, Output, Result, StreamDecl, StreamId,
     Tuple, ValueRef,
 };
+use squall_model::Model;
 
 use crate::support::features::{Features, Gathered};
 use crate::support::{at, models, schemas};
 use outputs::{Emit, What};
 use ready::{Fit, Ready};
+use vote::{Count, Vote};
 
 /// The stream of rows that cannot be scored.
 const INVALID: &str = "invalid";
 
+/// The fields of a vote.
+const LABEL: &str = "label";
+const CONFIDENCE: &str = "confidence";
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    model: String,
+    #[serde(default)]
+    model: Option<String>,
+    #[serde(default)]
+    models: Vec<String>,
+    #[serde(default)]
+    vote: Option<Vote>,
     features: Features,
     #[serde(default)]
     emit: Option<Emit>,
@@ -57,10 +71,24 @@ impl Scoring {
 const TOP: u32 = 3;
 
 impl BoltConfig for Config {
-    const ABOUT: &'static str = "scores every tuple with a model: the fields passed on, then what `emit` lists";
+    const ABOUT: &'static str =
+        "scores every tuple with a model, or with several: the fields passed on, then what `emit` lists";
     const KEYS: &'static [(&'static str, &'static str)] = &[
         ("model", "the model's name in the topology"),
-        ("features", "a vector field, or a list of numeric fields in the model's order; a text field for a model of texts"),
+        (
+            "models",
+            "in place of `model`, several that all score every tuple; the model's name stands before the names of their outputs, as in \
+             `forest_label`",
+        ),
+        (
+            "vote",
+            "hard or soft: `label` by the majority of the models or by their mean probabilities, and its share as `confidence`, before \
+             what `emit` lists of each; no vote unless given",
+        ),
+        (
+            "features",
+            "a vector field, or a list of fields, by the names of the model's features or in their order; a text field for a model of texts",
+        ),
         (
             "emit",
             "a list of label, proba, decision, scores (proba, or decision where there is none), confidence, index, value; \
@@ -74,27 +102,42 @@ impl BoltConfig for Config {
     ];
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
-        let model = models::check(check, &self.model)?;
+        let models = self.names()?;
+        let models = models.into_iter().map(|(key, name)| Ok((name, models::check(check, &key, name)?)));
+        let models = models.collect::<Result<Vec<_>>>()?;
         if self.top == Some(0) {
             return Err(at("top", "no class would be listed: expected at least 1"));
         }
         if self.threshold.is_some_and(|t| !t.is_finite()) {
             return Err(at("threshold", "expected a finite number"));
         }
-        let width = self.features.check(check, &self.model, &model)?;
         let pass = schemas::passed(check, "pass", &self.pass)?;
         let mut fields = pass.clone();
-        let emitted = outputs::resolve(self.emit.as_ref(), &model)?;
+        if let Some(vote) = self.vote {
+            let voters: Vec<(&str, &Model)> = models.iter().map(|(name, model)| (*name, &**model)).collect();
+            vote::same_classes(&voters).map_err(|e| at("vote", e))?;
+            let Some((name, first)) = voters.first() else { return Err(at("models", "nothing would be scored")) };
+            for (name, model) in &voters {
+                vote.needs().kind(model, name, None).map_err(|e| at("vote", e))?;
+            }
+            fields.push(Field::new(LABEL, What::Label.kind(first, name, None).map_err(|e| at("vote", e))?));
+            fields.push(Field::new(CONFIDENCE, FieldType::Float));
+        }
+        let mut used = Vec::new();
+        for (name, model) in &models {
+            let width = self.features.check(check, name, model)?;
+            for (key, what, field) in self.emitted(name, model)? {
+                let kind = what.kind(model, name, width).map_err(|e| at(&key, e))?;
+                fields.push(Field::new(field, kind));
+                used.push(what);
+            }
+        }
         for (key, given, what) in
             [("top", self.top.is_some(), What::Top), ("threshold", self.threshold.is_some(), What::Anomaly)]
         {
-            if given && !emitted.iter().any(|(_, w, _)| *w == what) {
+            if given && !used.contains(&what) {
                 return Err(at(key, format!("nothing uses it: emit `{}` too", what.name())));
             }
-        }
-        for (key, what, name) in emitted {
-            let kind = what.kind(&model, &self.model, width).map_err(|e| at(&key, e))?;
-            fields.push(Field::new(name, kind));
         }
         let remedy = "name what is emitted, such as emit = { label = \"prediction\" }";
         let mut streams = vec![StreamDecl::default_stream(schemas::distinct(fields, remedy)?)];
@@ -107,67 +150,142 @@ impl BoltConfig for Config {
 
     fn build(mut self, ctx: &Context) -> Result<Box<dyn Bolt>> {
         self.scoring = Scoring { top: self.top.unwrap_or(TOP) as usize, threshold: self.threshold };
-        let (features, pass) = (self.features.clone(), self.pass.clone());
+        let pass = self.pass.clone();
         let invalid = if self.invalid { Some(ctx.stream(INVALID)?) } else { None };
-        let (name, fit) = (self.model.clone(), Fit::of(ctx));
-        let model = models::follow(ctx, &name, move |model, version| Ready::new(&self, &fit, model, version))?;
+        let (config, fit) = (Arc::new(self), Arc::new(Fit::of(ctx)));
+        let mut members = Vec::new();
+        for (_, name) in config.names()? {
+            let (config, fit, owned) = (config.clone(), fit.clone(), name.to_owned());
+            let make = move |model, version: &ModelVersion| Ready::new(&config, &owned, &fit, model, version);
+            members.push(Member { model: models::follow(ctx, name, make)?, gathered: Gathered::default() });
+        }
         Ok(Box::new(Classifier {
-            features,
+            members,
+            vote: config.vote,
             pass,
             invalid,
             refused: ctx.metrics.counter("invalid rows"),
-            model,
-            gathered: Gathered::default(),
             positions: Vec::new(),
+            count: Count::default(),
         }))
     }
 }
 
+impl Config {
+    /// The models, each with its key in the configuration.
+    fn names(&self) -> Result<Vec<(String, &str)>> {
+        match (&self.model, self.models.as_slice()) {
+            (Some(name), []) => Ok(vec![("model".to_owned(), name)]),
+            (None, [_, ..]) => {
+                Ok(self.models.iter().enumerate().map(|(i, name)| (format!("models[{i}]"), name.as_str())).collect())
+            }
+            (None, []) => Err(at("model", "missing: name a model of the topology, or several as `models`")),
+            (Some(_), _) => Err(at("models", "there is `model` too: give one of them")),
+        }
+    }
+
+    /// What is emitted of a model: its place in the configuration, what it is, and the field it goes to.
+    fn emitted(&self, name: &str, model: &Model) -> Result<Vec<(String, What, String)>> {
+        if self.vote.is_some() && self.emit.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut emitted = outputs::resolve(self.emit.as_ref(), model)?;
+        if !self.models.is_empty() {
+            emitted.iter_mut().for_each(|(_, _, field)| *field = format!("{name}_{field}"));
+        }
+        Ok(emitted)
+    }
+}
+
 struct Classifier {
-    features: Features,
+    members: Vec<Member>,
+    vote: Option<Vote>,
+    count: Count,
     pass: Vec<String>,
-    model: Followed<Ready>,
     invalid: Option<StreamId>,
     refused: Counter,
-    gathered: Gathered,
     positions: Vec<usize>,
+}
+
+/// One of the models that score every row.
+struct Member {
+    model: Followed<Ready>,
+    gathered: Gathered,
+}
+
+impl Member {
+    /// The place of a row among those that it scored. Rows are asked for in order; `next` counts those that were scored.
+    fn place(&self, row: usize, next: &mut usize) -> Option<usize> {
+        let at = *next;
+        let scored = self.gathered.good.get(at) == Some(&row);
+        *next += usize::from(scored);
+        scored.then_some(at)
+    }
+
+    /// Why it did not score a row.
+    fn reason(&self, row: usize) -> &str {
+        let bad = &self.gathered.bad;
+        bad.binary_search_by_key(&row, |(row, _)| *row).map_or("it was not scored", |i| &bad[i].1)
+    }
 }
 
 impl Classifier {
     /// Scores these rows of a batch at once.
     fn rows(&mut self, batch: &Batch, rows: Range<usize>, out: &mut Output<'_>) -> Result<()> {
-        self.model.turn();
         schemas::positions(batch, &self.pass, &mut self.positions)?;
-        let asked = rows.len();
-        let x = self.features.rows(batch, rows, &self.model.model, &mut self.gathered)?;
-        let bad = asked - x.as_ref().map_or(0, squall_model::Rows::nrows);
-        self.model.score(x, bad)?;
-        let mut row = Vec::with_capacity(self.positions.len() + self.model.what.len());
-        let pass = |row: &mut Vec<_>, tuple: &Tuple<'_>| {
+        for member in &mut self.members {
+            member.model.turn();
+            member.model.score(batch, rows.clone(), &mut member.gathered)?;
+        }
+        let outputs = self.members.iter().map(|m| m.model.what.len()).sum::<usize>();
+        let mut row = Vec::with_capacity(self.positions.len() + 2 + outputs);
+        let mut places = Vec::with_capacity(self.members.len());
+        let mut next = vec![0; self.members.len()];
+        for index in rows {
+            let Some(tuple) = batch.tuple(index) else { continue };
             row.clear();
             // The tuple is borrowed from the batch, which outlives the row.
             row.extend(self.positions.iter().map(|i| batch.columns().get(tuple.row(), *i).unwrap_or(ValueRef::Nil)));
-        };
-        let good = &self.gathered.good;
-        for (at, index) in good.iter().enumerate() {
-            let Some(tuple) = batch.tuple(*index) else { continue };
-            pass(&mut row, &tuple);
-            for what in &self.model.what {
-                let value = self.model.get(*what, at, good.len());
-                row.push(value.ok_or_else(|| Error::internal(format!("the model gave no {}", what.name())))?);
+            places.clear();
+            places.extend(self.members.iter().zip(&mut next).map(|(member, next)| member.place(index, next)));
+            if let Some(refusing) = places.iter().position(Option::is_none) {
+                self.refused.add(1);
+                self.refuse(&tuple, self.members[refusing].reason(index), &mut row, out)?;
+                continue;
+            }
+            let members = || self.members.iter().zip(places.iter().flatten());
+            if let (Some(vote), Some(first)) = (self.vote, self.members.first()) {
+                let classes = first.model.model.classes();
+                self.count.begin(classes.map_or(0, squall_model::Classes::len));
+                members().for_each(|(m, at)| self.count.add(m.model.get(vote.needs(), *at, m.gathered.good.len())));
+                let winner = self.count.winner(classes);
+                let (label, share) = winner.ok_or_else(|| Error::internal("a vote without a winner"))?;
+                row.extend([label, ValueRef::Float(share)]);
+            }
+            for (member, at) in members() {
+                for what in &member.model.what {
+                    let value = member.model.get(*what, *at, member.gathered.good.len());
+                    row.push(value.ok_or_else(|| Error::internal(format!("the model gave no {}", what.name())))?);
+                }
             }
             out.emit_for(&tuple, &row[..])?;
         }
-        self.refused.add(self.gathered.bad.len() as u64);
-        for (index, reason) in &self.gathered.bad {
-            let Some(tuple) = batch.tuple(*index) else { continue };
-            match self.invalid {
-                None => out.fail_tuple(&tuple, &Error::user(reason.as_str())),
-                Some(stream) => {
-                    pass(&mut row, &tuple);
-                    row.push(ValueRef::Str(reason));
-                    out.on(stream).anchored_to(&tuple).row(&row[..])?;
-                }
+        Ok(())
+    }
+
+    /// A row that some model does not take fails, or goes to a stream of its own; `passed` are the fields passed on.
+    fn refuse<'r>(
+        &self,
+        tuple: &Tuple<'_>,
+        reason: &'r str,
+        passed: &mut Vec<ValueRef<'r>>,
+        out: &mut Output<'_>,
+    ) -> Result<()> {
+        match self.invalid {
+            None => out.fail_tuple(tuple, &Error::user(reason)),
+            Some(stream) => {
+                passed.push(ValueRef::Str(reason));
+                out.on(stream).anchored_to(tuple).row(&passed[..])?;
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use ndarray::Array2;
 use serde::Deserialize;
 use squall_core::suggest::did_you_mean;
 use squall_core::{FieldType, Result};
-use squall_model::{Classes, Kind, Model, Rows, Texts};
+use squall_model::{Classes, Column, Kind, Model, Rows, Table, Texts};
 
 use crate::support::at;
 
@@ -126,11 +126,25 @@ impl What {
 /// How many numbers the decision function has. One for two classes, one for each class or one for each pair of them
 /// otherwise: a row of zeros or an empty text tells.
 fn decision_width(model: &Model, features: Option<usize>) -> Option<u32> {
-    let scores = match model.takes_texts() {
-        true => model.decision_function(Rows::Texts(Texts::new("", &[0])?)).ok()?,
-        false => model.decision_function(Rows::F64(Array2::zeros((1, features?)).view())).ok()?,
+    let scores = match (model.takes_texts(), model.takes_tables()) {
+        (true, _) => model.decision_function(Rows::Texts(Texts::new("", &[0])?)).ok()?,
+        (_, true) => model.decision_function(Rows::Table(&blank(model))).ok()?,
+        _ => model.decision_function(Rows::F64(Array2::zeros((1, features?)).view())).ok()?,
     };
     u32::try_from(scores.ncols()).ok()
+}
+
+/// A row of zeros and empty texts.
+pub(super) fn blank(model: &Model) -> Table {
+    let columns = model.columns().unwrap_or_default();
+    let mut table = Table::new(columns.len());
+    for column in columns {
+        match column {
+            Column::Text => table.text(""),
+            Column::Number | Column::Unused => table.number(0.0),
+        }
+    }
+    table
 }
 
 /// What is emitted: its place in the configuration, what it is, and the field it goes to.

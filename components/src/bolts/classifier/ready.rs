@@ -1,27 +1,32 @@
 //! A version of the model as one task scores with it: checked against what the topology was checked with, tried, and counted.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
 use ndarray::Array2;
 use squall_core::control::ModelVersion;
-use squall_core::{Check, Context, Error, InputStream, Metrics, ModelMeter, Result, Schema, Value, ValueRef};
-use squall_model::{Classes, Domain, Label, Model, Rows, Texts};
+use squall_core::{Batch, Check, Context, Error, InputStream, Metrics, ModelMeter, Result, Schema, Value, ValueRef};
+use squall_model::{Classes, Domain, Model, Rows, Texts};
 
 use super::outputs::{self, What};
-use super::{Config, Scoring};
+use super::{Config, Scoring, vote};
+use crate::support::features::{Gathered, Reader};
 use crate::support::models;
 
 /// A version in the hands of a task.
 pub(super) struct Ready {
     pub(super) model: Arc<Model>,
     pub(super) what: Vec<What>,
+    /// What is computed: what is emitted, and what a vote needs.
+    computed: Vec<What>,
     name: String,
     version: i64,
     checksum: String,
     scoring: Scoring,
     meter: ModelMeter,
     scores: Scores,
+    reader: Reader,
 }
 
 /// What the model says of a batch; only what is emitted is computed.
@@ -51,25 +56,33 @@ impl Fit {
 impl Ready {
     /// Checks that the model takes the rows and gives the fields that the topology was checked with, and scores a row of zeros: what
     /// would be slow or go wrong with the first batch does so here.
-    pub(super) fn new(config: &Config, fit: &Fit, model: Arc<Model>, version: &ModelVersion) -> Result<Ready> {
+    pub(super) fn new(config: &Config, name: &str, fit: &Fit, model: Arc<Model>, version: &ModelVersion) -> Result<Ready> {
         let check = Check { inputs: &fit.inputs, models: None };
-        let width = config.features.check(&check, &config.model, &model)?;
-        let resolved = outputs::resolve(config.emit.as_ref(), &model)?;
+        let width = config.features.check(&check, name, &model)?;
+        let resolved = config.emitted(name, &model)?;
         for (_, what, field) in &resolved {
-            let kind = what.kind(&model, &config.model, width).map_err(Error::user)?;
+            let kind = what.kind(&model, name, width).map_err(Error::user)?;
             if let Some(declared) = fit.output.field(field).filter(|f| f.kind != kind) {
                 let text = format!("it gives `{field}` as {kind}, but the topology was checked with {}", declared.kind);
-                return Err(Error::user(format!("model `{}`: {text}", config.model)));
+                return Err(Error::user(format!("model `{name}`: {text}")));
             }
         }
+        let what: Vec<What> = resolved.into_iter().map(|(_, what, _)| what).collect();
+        let mut computed = what.clone();
+        if let Some(vote) = config.vote {
+            vote.needs().kind(&model, name, width).map_err(Error::user)?;
+            computed.push(vote.needs());
+        }
         let mut ready = Ready {
-            what: resolved.into_iter().map(|(_, what, _)| what).collect(),
-            name: config.model.clone(),
+            what,
+            computed,
+            name: name.to_owned(),
             version: i64::try_from(version.version).unwrap_or(i64::MAX),
             checksum: if version.artefact.is_empty() { model.checksum().to_owned() } else { version.artefact.clone() },
             scoring: config.scoring,
-            meter: fit.metrics.model(&config.model, version.version),
+            meter: fit.metrics.model(name, version.version),
             scores: Scores::default(),
+            reader: config.features.reader(name, &model)?,
             model,
         };
         ready.warm_up(width)?;
@@ -79,12 +92,14 @@ impl Ready {
     fn warm_up(&mut self, width: Option<usize>) -> Result<()> {
         let width = self.model.n_features().or(width);
         let zeros = width.map(|width| Array2::<f64>::zeros((2, width)));
+        let blank = outputs::blank(&self.model);
         let rows = match &zeros {
             _ if self.model.takes_texts() => Texts::new("", &[0]).map(Rows::Texts),
+            _ if self.model.takes_tables() => Some(Rows::Table(&blank)),
             zeros => zeros.as_ref().map(|z| Rows::F64(z.view())),
         };
         let Some(rows) = rows else { return Ok(()) };
-        match self.scores.compute(&self.model, &self.what, self.scoring, rows) {
+        match self.scores.compute(&self.model, &self.computed, self.scoring, rows) {
             // Zeros may be no row that the model knows, a category that was not there in training, say.
             Err(e) if e.domain() == Domain::User => {
                 log::debug!("model `{}` does not score zeros: {e}", self.name);
@@ -94,20 +109,18 @@ impl Ready {
         }
     }
 
-    /// Scores rows; `bad` others could not be gathered.
-    pub(super) fn score(&mut self, x: Option<Rows<'_>>, bad: usize) -> Result<()> {
-        let begun = Instant::now();
-        let Some(x) = x else {
-            self.meter.batch(0, bad as u64, 0);
-            return Ok(());
-        };
-        let rows = x.nrows();
-        if let Err(e) = self.scores.compute(&self.model, &self.what, self.scoring, x) {
-            self.meter.batch(0, (rows + bad) as u64, 0);
-            return Err(models::failed(e));
+    /// Scores rows of a batch; `gathered` tells which.
+    pub(super) fn score(&mut self, batch: &Batch, rows: Range<usize>, gathered: &mut Gathered) -> Result<()> {
+        let (begun, asked) = (Instant::now(), rows.len());
+        let Ready { model, computed, scoring, scores, .. } = self;
+        let scored = self.reader.score(batch, rows, gathered, &mut |x| scores.compute(model, computed, *scoring, x));
+        let good = scored.as_ref().map_or(0, |scored| *scored);
+        let nanos = if good > 0 { begun.elapsed().as_nanos() as u64 } else { 0 };
+        self.meter.batch(good as u64, (asked - good) as u64, nanos);
+        scored?;
+        if good > 0 {
+            self.scores.count(&self.meter);
         }
-        self.meter.batch(rows as u64, bad as u64, begun.elapsed().as_nanos() as u64);
-        self.scores.count(&self.meter);
         Ok(())
     }
 
@@ -163,12 +176,7 @@ impl Scores {
         };
         Some(match what {
             What::Index => ValueRef::Int(i64::from(*self.indices.get(at)?)),
-            What::Label => match classes?.label(*self.indices.get(at)? as usize)? {
-                Label::Int(v) => ValueRef::Int(v),
-                Label::Float(v) => ValueRef::Float(v),
-                Label::Str(v) => ValueRef::Str(v),
-                Label::Bool(v) => ValueRef::Bool(v),
-            },
+            What::Label => vote::label(classes?.label(*self.indices.get(at)? as usize)?),
             What::Value => match *self.values.chunks_exact((self.values.len() / rows).max(1)).nth(at)? {
                 [value] => ValueRef::Float(value),
                 ref several => ValueRef::F64s(several),
@@ -188,12 +196,7 @@ fn top(proba: &[f64], classes: &Classes, k: usize) -> Value {
     let mut order: Vec<usize> = (0..proba.len()).collect();
     order.sort_by(|a, b| proba[*b].total_cmp(&proba[*a]));
     let entry = |i: usize| {
-        let label = match classes.label(i)? {
-            Label::Int(v) => Value::Int(v),
-            Label::Float(v) => Value::Float(v),
-            Label::Str(v) => Value::from(v),
-            Label::Bool(v) => Value::Bool(v),
-        };
+        let label = vote::label(classes.label(i)?).to_value();
         Some(Value::Map(vec![("label".into(), label), ("proba".into(), Value::Float(proba[i]))]))
     };
     Value::List(order.into_iter().take(k).filter_map(entry).collect())

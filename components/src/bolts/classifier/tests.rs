@@ -224,6 +224,122 @@ fn texts_are_classified_by_a_pipeline_with_a_vectorizer() {
 }
 
 #[test]
+fn rows_of_texts_and_numbers_are_classified_and_refused_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let bolt = |case: &str, features: serde_json::Value| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../model/tests/fixtures/cases/{case}.pkl"));
+        let artefact = dir.path().join(format!("{case}.safetensors"));
+        squall_model::import(&source, &artefact, &mut |_, _| {}).unwrap();
+        let kinds = [("kind", FieldType::Str), ("town", FieldType::Any), ("age", FieldType::Float), ("income", FieldType::Any)];
+        let config = serde_json::json!({"model": "m", "features": features, "emit": ["label", "decision"]});
+        Harness::default().input(Schema::new(kinds)).model("m", artefact).bolt_config::<Config>(config)
+    };
+    // Columns are found by name, and what the model does not look at (`remark`) need not be there.
+    let names = serde_json::json!(["age", "income", "kind", "town"]);
+    let mut ignoring = bolt("table-logistic", names.clone()).unwrap();
+    assert_eq!(ignoring.context().outputs[0].fields.to_string(), "label: str, decision: f64[1]");
+    let row = |town: Value, income: Value| ("a", town, 30.0, income);
+    let unseen = row("Lugano".into(), Value::Nil);
+    ignoring.feed([row("Bern".into(), Value::Float(20.0)), unseen.clone(), row(Value::Int(7), Value::Nil)]).unwrap();
+    assert_eq!(ignoring.acked(), [0, 1]);
+    assert_eq!(ignoring.failed(), [(2, "field `town` is int, not a text".to_owned())]);
+
+    // This one takes no category that it does not know: such rows fail alone.
+    let mut strict = bolt("table-rest", names).unwrap();
+    let good = || row("Bern".into(), Value::Float(20.0));
+    strict.feed([good(), unseen, good()]).unwrap();
+    assert_eq!(strict.acked(), [0, 2]);
+    assert_eq!(strict.failed(), [(1, "feature `town`: `Lugano` is a category that training did not see".to_owned())]);
+    let rows = strict.rows("default");
+    assert_eq!(rows[0], rows[1]);
+    assert_eq!(strict.metrics().counter("invalid rows").get(), 1);
+
+    let error = |features| bolt("table-logistic", features).err().expect("a refused configuration").to_string();
+    let message = error(serde_json::json!(["age", "income", "town"]));
+    assert!(message.contains("the list lacks `kind`; model `m` takes `age` (number), `town` (text), `income`"), "{message}");
+    let message = error(serde_json::json!("age"));
+    assert!(message.contains("name a list of fields"), "{message}");
+}
+
+/// Cases of squall-model as models of one bolt, over rows of numbers.
+fn several(dir: &Path, cases: &[&str], width: u32, config: serde_json::Value) -> Result<BoltHarness> {
+    let mut surroundings = Harness::default().input(Schema::new([("x", FieldType::F64s(Some(width)))]));
+    for case in cases {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../model/tests/fixtures/cases/{case}.pkl"));
+        let artefact = dir.join(format!("{case}.safetensors"));
+        squall_model::import(&source, &artefact, &mut |_, _| {}).unwrap();
+        surroundings = surroundings.model(case, artefact);
+    }
+    surroundings.bolt_config::<Config>(config)
+}
+
+#[test]
+fn several_models_score_every_row_and_vote() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases = ["forest-gaps", "boost-many", "histogram-gaps"];
+    let config = serde_json::json!({"models": cases, "features": "x", "vote": "hard", "emit": {"index": "class"}});
+    let mut bolt = several(dir.path(), &cases, 10, config).unwrap();
+    let schema = "label: int, confidence: float, forest-gaps_class: int, boost-many_class: int, histogram-gaps_class: int";
+    assert_eq!(bolt.context().outputs[0].fields.to_string(), schema);
+    let row = |i: usize| -> Vec<f64> { (0..10).map(|j| ((i * 10 + j) as f64 * 0.7).sin() * 3.0).collect() };
+    // Boosting takes no missing value: such a row is scored by nobody.
+    let gap = || (0..10).map(|j| if j == 3 { f64::NAN } else { 0.5 }).collect::<Vec<f64>>();
+    let rows: Vec<(Vec<f64>,)> = (0..40).map(|i| (if i == 7 { gap() } else { row(i) },)).collect();
+    bolt.feed(rows.clone()).unwrap();
+    assert_eq!(bolt.failed().len(), 1);
+    assert_eq!(bolt.failed()[0].0, 7);
+    assert_eq!(bolt.acked().len(), 39);
+    let emitted = bolt.rows("default");
+    let mut unanimous = 0;
+    for row in &emitted {
+        let classes: Vec<&Value> = row[2..].iter().collect();
+        let votes = |class: &Value| classes.iter().filter(|c| **c == class).count();
+        let most = classes.iter().map(|c| votes(c)).max().unwrap();
+        assert_eq!((votes(&row[0]), &row[1]), (most, &Value::Float(most as f64 / 3.0)), "{row:?}");
+        unanimous += usize::from(most == 3);
+    }
+    assert!(unanimous > 0 && unanimous < emitted.len(), "{unanimous} of {}", emitted.len());
+    let versions = bolt.metrics().models();
+    assert_eq!(versions.iter().map(|m| m.rows).collect::<Vec<_>>(), [39, 40, 40]);
+
+    // Mean probabilities, and nothing of the single models.
+    let config = serde_json::json!({"models": ["forest-gaps", "boost-many"], "features": "x", "vote": "soft"});
+    let mut soft = several(dir.path(), &cases[..2], 10, config).unwrap();
+    assert_eq!(soft.context().outputs[0].fields.to_string(), "label: int, confidence: float");
+    soft.feed([(row(0),)]).unwrap();
+    let means = {
+        let x = ndarray::Array2::from_shape_vec((1, 10), row(0)).unwrap();
+        let proba = |case: &str| {
+            let model = Model::open(&dir.path().join(format!("{case}.safetensors"))).unwrap();
+            model.predict_proba(x.view().into()).unwrap()
+        };
+        (proba("forest-gaps") + proba("boost-many")) / 2.0
+    };
+    let best = means.iter().copied().fold(0.0, f64::max);
+    assert_eq!(soft.rows("default")[0][1], Value::Float(best));
+}
+
+#[test]
+fn models_that_cannot_vote_together_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = |cases: &[&str], more: serde_json::Value| {
+        let mut config = serde_json::json!({"models": cases, "features": "x"});
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        several(dir.path(), cases, 10, config).err().expect("a refused configuration").to_string()
+    };
+    let message = error(&["boost-many", "tree"], serde_json::json!({"vote": "hard"}));
+    assert!(message.starts_with("config.vote: models `boost-many` and `tree` have different classes"), "{message}");
+    let message = error(&["boost-many", "linear-svc-many"], serde_json::json!({"vote": "soft"}));
+    assert!(message.contains("without probabilities"), "{message}");
+    let message = error(&["boost-many", "boost-many"], serde_json::json!({}));
+    assert!(message.contains("two output fields are called `boost-many_label`"), "{message}");
+    let message = error(&["boost-many"], serde_json::json!({"model": "boost-many"}));
+    assert!(message.starts_with("config.models: there is `model` too"), "{message}");
+    let message = error(&[], serde_json::json!({}));
+    assert!(message.starts_with("config.model: missing"), "{message}");
+}
+
+#[test]
 fn outliers_are_those_below_the_threshold() {
     let dir = tempfile::tempdir().unwrap();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/fixtures/cases/isolation.pkl");

@@ -13,6 +13,8 @@ enum Part {
     Text,
     Vector(Element, Vec<usize>),
     Scalar(FieldType, usize),
+    /// The same; an empty cell is a missing value.
+    Gap(FieldType, usize),
 }
 
 /// How a row of the file becomes a tuple. A vector stands where the first of its columns stood.
@@ -79,6 +81,19 @@ impl Layout {
         for (column, name) in header.iter().enumerate().filter(|(column, _)| !taken[*column]) {
             parts[column] = Some((Field::new(name, FieldType::Str), Part::Scalar(FieldType::Str, column)));
         }
+        for (i, name) in config.missing.iter().enumerate() {
+            let key = format!("missing[{i}]");
+            match &mut parts[find(&key, name)?] {
+                Some((field, part @ Part::Scalar(..))) => {
+                    let Part::Scalar(kind, column) = *part else { continue };
+                    *part = Part::Gap(kind, column);
+                    if kind != FieldType::Float {
+                        field.kind = FieldType::Any;
+                    }
+                }
+                _ => return Err(at(&key, format!("column `{name}` is in a vector, skipped or listed twice"))),
+            }
+        }
         let row = config.row.iter().map(|name| (Field::new(name, FieldType::Int), Part::Row));
         let text = config.text.iter().map(|name| (Field::new(name, FieldType::Str), Part::Text));
         let (fields, parts) = row.chain(text).chain(parts.into_iter().flatten()).unzip();
@@ -115,9 +130,11 @@ impl Layout {
                         }
                     }
                 }
-                Part::Scalar(kind, column) => {
+                Part::Scalar(kind, column) | Part::Gap(kind, column) => {
                     let text = text(*column)?;
                     match kind {
+                        FieldType::Float if matches!(part, Part::Gap(..)) && text.trim().is_empty() => Value::Float(f64::NAN),
+                        _ if matches!(part, Part::Gap(..)) && text.trim().is_empty() => Value::Nil,
                         FieldType::Int => Value::Int(text.trim().parse().map_err(|_| wrong(*column, text, "an integer"))?),
                         FieldType::Float => Value::Float(text.trim().parse().map_err(|_| wrong(*column, text, "a number"))?),
                         FieldType::Bool => match text.trim() {

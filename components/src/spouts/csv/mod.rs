@@ -25,6 +25,8 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) skip: Vec<String>,
     #[serde(default)]
+    pub(crate) missing: Vec<String>,
+    #[serde(default)]
     pub(crate) row: Option<String>,
     #[serde(default)]
     pub(crate) text: Option<String>,
@@ -73,6 +75,7 @@ impl SpoutConfig for Config {
         ("vectors", "vector fields: name = { columns = \"p0..p63\" or a list, type = \"f64\" or \"f32\" }"),
         ("fields", "types of the other columns: int, float, bool or str; str where none is given"),
         ("skip", "columns to leave out"),
+        ("missing", "columns whose empty cells are missing values: nil, or NaN in a float column"),
         ("row", "name of a field for the row's number, from 0; none unless given"),
         ("text", "name of a field for the whole row as text; none unless given"),
         ("delimiter", "between columns; `,` unless given"),
@@ -97,6 +100,7 @@ impl Config {
             path,
             vectors: BTreeMap::new(),
             fields: BTreeMap::new(),
+            missing: Vec::new(),
             skip: Vec::new(),
             row: None,
             text: None,

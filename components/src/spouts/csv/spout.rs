@@ -349,6 +349,21 @@ mod tests {
     }
 
     #[test]
+    fn empty_cells_are_missing_where_they_may_be() {
+        let file = file("a,b,label,name,score\n1,2,,,\n1,2,5,x,0.5\n");
+        let more = |missing: &[&str]| serde_json::json!({"fields": {"label": "int", "score": "float"}, "missing": missing});
+        let mut spout = file.spout(Harness::default(), more(&["label", "name", "score"])).unwrap();
+        assert_eq!(spout.context().outputs[0].fields.to_string(), "x: f64[2], label: any, name: any, score: float");
+        assert_eq!(spout.run().unwrap(), Next::End);
+        let rows = spout.rows("default");
+        assert_eq!(rows[0][1..3], [Value::Nil, Value::Nil]);
+        assert!(matches!(rows[0][3], Value::Float(score) if score.is_nan()), "{rows:?}");
+        assert_eq!(rows[1][1..], [Value::Int(5), "x".into(), Value::Float(0.5)]);
+        let error = file.error(more(&["a"]));
+        assert!(error.starts_with("config.missing[0]: column `a` is in a vector"), "{error}");
+    }
+
+    #[test]
     fn what_is_wrong_is_told_where_it_is() {
         let file = file(DATA);
         let error = file.error(serde_json::json!({"vectors": {"x": {"columns": ["a", "bb"]}}}));

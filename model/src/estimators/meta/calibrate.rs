@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2};
 use super::super::{Estimator, Family, Methods, Outline, Scorer, math};
 use crate::artefact::{Builder, Child, Node, Store, View};
 use crate::import::Obj;
-use crate::{Classes, Error, Kind};
+use crate::{Classes, Column, Error, Kind};
 
 pub(crate) const CALIBRATED: Family = Family { op: "calibrated", classes: &["CalibratedClassifierCV"], import, load };
 
@@ -33,6 +33,7 @@ struct Calibrated {
     folds: Vec<Fold>,
     classes: Classes,
     n_features: Option<usize>,
+    takes: Option<Vec<Column>>,
 }
 
 fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
@@ -89,7 +90,8 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
         };
         folds.push(Fold { scorer, calibration });
     }
-    Ok(Box::new(Calibrated { folds, classes, n_features }))
+    let takes = super::common_columns(node, folds.iter().map(|fold| &fold.scorer))?;
+    Ok(Box::new(Calibrated { folds, classes, n_features, takes }))
 }
 
 fn curves(node: &Node, store: &Store, i: usize, scorer: &Scorer, classes: &Classes) -> Result<Vec<(Curve, usize)>, Error> {
@@ -185,6 +187,14 @@ impl Estimator for Calibrated {
             methods: Methods { predict: true, proba: true, ..Methods::default() },
             takes_nan: true,
         }
+    }
+
+    fn takes_missing(&self) -> bool {
+        self.folds.iter().all(|f| f.scorer.takes_missing())
+    }
+
+    fn columns(&self) -> Option<&[Column]> {
+        self.takes.as_deref()
     }
 
     fn classes(&self) -> Option<&Classes> {

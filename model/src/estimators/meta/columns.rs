@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2, s};
 
+use super::super::text::Reads;
 use super::super::{Estimator, Family, Methods, Outline, Scorer, identity, n_features};
 use crate::artefact::{Builder, Child, Node, Store};
 use crate::import::{Obj, Val};
-use crate::{Error, Kind, Texts};
+use crate::{Column, Error, Kind, Table, Texts};
 
 pub(crate) const COLUMNS: Family = Family { op: "columns", classes: &["ColumnTransformer"], import: import_columns, load };
 
@@ -20,8 +21,8 @@ const MAX_WIDTH: usize = 1 << 22;
 enum Given {
     All,
     Columns(Vec<usize>),
-    /// What it has made of the text itself.
-    Read(Range<usize>),
+    /// What it has made of the text itself, which is that of a column where there are several.
+    Read(Range<usize>, Option<usize>),
 }
 
 struct Part {
@@ -32,8 +33,11 @@ struct Part {
 }
 
 struct SideBySide {
+    /// Columns that the parts find: those of the rows, and after them what is made of texts.
     n_features: Option<usize>,
     parts: Vec<Part>,
+    reads: Reads,
+    takes: Option<Vec<Column>>,
 }
 
 fn import_columns(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
@@ -146,18 +150,24 @@ fn chosen(object: &Obj<'_>, name: &str, columns: &Val<'_>, width: usize) -> Opti
 
 fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     let mut parts = Vec::new();
-    let (mut n_features, mut read, mut texts) = (node.n_features, 0, 0);
+    let mut n_features = node.n_features;
+    let (mut read, mut texts) = (if node.op == COLUMNS.op { n_features.unwrap_or(0) } else { 0 }, 0);
     for (i, child) in node.children.iter().enumerate() {
         let transformer = super::super::load(&child.node, store)?;
         let columns = super::load_columns(node, store, &format!("columns.{i}"))?;
         let outline = *transformer.outline();
         let given = match columns {
-            // Each takes the texts, and then the columns it has made of them.
-            _ if transformer.reads_text() => {
+            // Each takes texts, and then the columns it has made of them.
+            columns if transformer.reads_text() => {
+                let column = match columns.as_deref() {
+                    None if node.op == UNION.op => None,
+                    Some([column]) => Some(*column),
+                    _ => return Err(node.broken("a member that takes a text is given several columns")),
+                };
                 let from = read;
                 read += outline.n_features.unwrap_or(0);
                 texts += 1;
-                Given::Read(from..read)
+                Given::Read(from..read, column)
             }
             Some(columns) => Given::Columns(columns),
             None => {
@@ -174,13 +184,40 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
         let width = width.ok_or_else(|| node.broken("the width of a member is unknown"))?;
         parts.push(Part { given, weight: node.f64(&format!("weight.{i}"))?, width, transformer });
     }
+    let takes = takes(node, n_features, &parts)?;
+    let reads = match texts {
+        0 => Reads::Numbers,
+        _ if node.op == COLUMNS.op => Reads::Table,
+        all if all == parts.len() => Reads::Texts,
+        _ => return Err(node.broken("some of its members take texts, and others numbers")),
+    };
     if texts > 0 {
-        if texts < parts.len() || node.op == COLUMNS.op {
-            return Err(node.broken("some of its members take texts, and others numbers"));
-        }
         n_features = Some(read);
     }
-    Ok(Box::new(SideBySide { n_features, parts }))
+    Ok(Box::new(SideBySide { n_features, parts, reads, takes }))
+}
+
+/// What the members take in each column of the rows; none where that is numbers in all of them.
+fn takes(node: &Node, n_features: Option<usize>, parts: &[Part]) -> Result<Option<Vec<Column>>, Error> {
+    let mut takes = vec![Column::Unused; n_features.unwrap_or(0)];
+    for part in parts {
+        let inner = part.transformer.columns();
+        let mut note = |column: usize, one: Column| {
+            let both = takes.get(column).and_then(|c| c.and(one));
+            let both = both.ok_or_else(|| node.broken("its members take a column as text and as number"))?;
+            takes[column] = both;
+            Ok(())
+        };
+        let one = |i: usize| inner.and_then(|columns| columns.get(i).copied()).unwrap_or(Column::Number);
+        match &part.given {
+            Given::All => (0..n_features.unwrap_or(0)).try_for_each(|i| note(i, one(i)))?,
+            Given::Columns(columns) => columns.iter().enumerate().try_for_each(|(i, c)| note(*c, one(i)))?,
+            Given::Read(_, Some(column)) => note(*column, Column::Text)?,
+            Given::Read(_, None) => {}
+        }
+    }
+    let numbers = takes.iter().all(|c| *c == Column::Number);
+    Ok((!numbers).then_some(takes).filter(|_| parts.iter().all(|p| !matches!(p.given, Given::Read(_, None)))))
 }
 
 impl Estimator for SideBySide {
@@ -194,16 +231,37 @@ impl Estimator for SideBySide {
         }
     }
 
-    fn reads_text(&self) -> bool {
-        self.parts.first().is_some_and(|p| p.transformer.reads_text())
+    fn reads(&self) -> Reads {
+        self.reads
+    }
+
+    fn takes_missing(&self) -> bool {
+        self.parts.iter().any(|p| p.transformer.takes_missing())
+    }
+
+    fn columns(&self) -> Option<&[Column]> {
+        self.takes.as_deref()
     }
 
     fn read(&self, texts: Texts<'_>) -> Result<Array2<f64>, Error> {
         let mut out = Array2::zeros((texts.len(), self.n_features.unwrap_or(0)));
         for part in &self.parts {
-            if let Given::Read(range) = &part.given {
+            if let Given::Read(range, _) = &part.given {
                 out.slice_mut(s![.., range.clone()]).assign(&part.transformer.read(texts)?);
             }
+        }
+        Ok(out)
+    }
+
+    fn read_table(&self, x: Array2<f64>, table: &Table, rows: Range<usize>) -> Result<Array2<f64>, Error> {
+        let mut out = Array2::zeros((x.nrows(), self.n_features.unwrap_or(0)));
+        out.slice_mut(s![.., ..x.ncols()]).assign(&x);
+        let (mut text, mut ends) = (String::new(), Vec::new());
+        for part in &self.parts {
+            let Given::Read(range, Some(column)) = &part.given else { continue };
+            table.column(*column, rows.clone(), &mut text, &mut ends)?;
+            let texts = Texts::new(&text, &ends).ok_or_else(|| Error::Internal("texts of a column".into()))?;
+            out.slice_mut(s![.., range.clone()]).assign(&part.transformer.read(texts)?);
         }
         Ok(out)
     }
@@ -234,7 +292,7 @@ impl Given {
         match self {
             Given::All => whole,
             Given::Columns(columns) => Some(columns.len()),
-            Given::Read(range) => Some(range.len()),
+            Given::Read(range, _) => Some(range.len()),
         }
     }
 
@@ -242,7 +300,7 @@ impl Given {
         match self {
             Given::All => CowArray::from(x),
             Given::Columns(columns) => CowArray::from(x.select(Axis(1), columns)),
-            Given::Read(range) => CowArray::from(x.slice_move(s![.., range.clone()])),
+            Given::Read(range, _) => CowArray::from(x.slice_move(s![.., range.clone()])),
         }
     }
 }
@@ -257,6 +315,7 @@ impl Part {
         match error {
             Error::NotFinite { row, column, value } => Error::NotFinite { row, column: outer(column), value },
             Error::Value { row, column, what } => Error::Value { row, column: outer(column), what },
+            Error::Category { row, column, category } => Error::Category { row, column: outer(column), category },
             other => other,
         }
     }

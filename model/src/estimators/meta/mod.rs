@@ -23,7 +23,7 @@ use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
 use super::Scorer;
 use crate::artefact::{Builder, Child, Node, Store};
 use crate::import::Obj;
-use crate::{Classes, Error, Label};
+use crate::{Classes, Column, Error, Label};
 
 /// Loads the estimators inside a node; there is at least one.
 fn children(node: &Node, store: &Store) -> Result<Vec<Scorer>, Error> {
@@ -60,6 +60,21 @@ fn common_features(node: &Node, members: &[Scorer]) -> Result<Option<usize>, Err
         known = Some(n);
     }
     Ok(known)
+}
+
+/// What members that see the same rows take in each column; none where that is numbers in all of them.
+fn common_columns<'m>(node: &Node, members: impl IntoIterator<Item = &'m Scorer>) -> Result<Option<Vec<Column>>, Error> {
+    let takes: Vec<Option<&[Column]>> = members.into_iter().map(Scorer::columns).collect();
+    let Some(width) = takes.iter().flatten().map(|t| t.len()).next() else { return Ok(None) };
+    let mut common = vec![Column::Unused; width];
+    for takes in takes {
+        for (i, place) in common.iter_mut().enumerate() {
+            let one = takes.map_or(Some(Column::Number), |t| t.get(i).copied());
+            let both = one.and_then(|one| place.and(one));
+            *place = both.ok_or_else(|| node.broken("its members take a column as text and as number"))?;
+        }
+    }
+    Ok(Some(common))
 }
 
 /// The position of each of a member's classes among those of the whole.

@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2};
 use super::super::{Estimator, Family, Methods, Outline, Scorer, math};
 use crate::artefact::{Builder, Node, Store};
 use crate::import::Obj;
-use crate::{Classes, Error, Kind};
+use crate::{Classes, Column, Error, Kind};
 
 pub(crate) const ONE_VERSUS_REST: Family =
     Family { op: "one_versus_rest", classes: &["OneVsRestClassifier"], import: import_rest, load: load_rest };
@@ -17,6 +17,7 @@ struct Rest {
     members: Vec<Scorer>,
     classes: Classes,
     n_features: Option<usize>,
+    takes: Option<Vec<Column>>,
 }
 
 fn import_rest(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
@@ -38,7 +39,8 @@ fn load_rest(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
         return Err(node.broken("its members do not fit its classes"));
     }
     let n_features = super::common_features(node, &members)?;
-    Ok(Box::new(Rest { members, classes, n_features }))
+    let takes = super::common_columns(node, &members)?;
+    Ok(Box::new(Rest { members, classes, n_features, takes }))
 }
 
 /// Members that tell two classes apart and can say how sure they are.
@@ -75,6 +77,14 @@ impl Estimator for Rest {
             methods: Methods { predict: true, proba, decision: self.all(|m| m.decision), transform: false },
             takes_nan: true,
         }
+    }
+
+    fn takes_missing(&self) -> bool {
+        self.members.iter().all(Scorer::takes_missing)
+    }
+
+    fn columns(&self) -> Option<&[Column]> {
+        self.takes.as_deref()
     }
 
     fn classes(&self) -> Option<&Classes> {
@@ -125,6 +135,7 @@ struct One {
     members: Vec<Scorer>,
     classes: Classes,
     n_features: Option<usize>,
+    takes: Option<Vec<Column>>,
 }
 
 fn import_one(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
@@ -144,7 +155,8 @@ fn load_one(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
         return Err(node.broken("its members do not fit its classes"));
     }
     let n_features = super::common_features(node, &members)?;
-    Ok(Box::new(One { members, classes, n_features }))
+    let takes = super::common_columns(node, &members)?;
+    Ok(Box::new(One { members, classes, n_features, takes }))
 }
 
 impl One {
@@ -180,6 +192,14 @@ impl Estimator for One {
             methods: Methods { predict: true, decision: true, ..Methods::default() },
             takes_nan: true,
         }
+    }
+
+    fn takes_missing(&self) -> bool {
+        self.members.iter().all(Scorer::takes_missing)
+    }
+
+    fn columns(&self) -> Option<&[Column]> {
+        self.takes.as_deref()
     }
 
     fn classes(&self) -> Option<&Classes> {

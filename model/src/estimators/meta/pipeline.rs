@@ -1,11 +1,14 @@
 //! Estimators made of others: pipelines, and searches that found one.
 
+use std::ops::Range;
+
 use ndarray::{Array2, ArrayView2, CowArray, Ix2};
 
+use super::super::text::Reads;
 use super::super::{Estimator, Family, Methods, Outline, Scorer};
 use crate::artefact::{Builder, Child, Node, Store};
 use crate::import::Obj;
-use crate::{Classes, Error, Texts};
+use crate::{Classes, Column, Error, Table, Texts};
 
 pub(crate) const PIPELINE: Family =
     Family { op: "pipeline", classes: &["Pipeline"], import: import_pipeline, load: load_pipeline };
@@ -75,6 +78,10 @@ fn load_pipeline(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error
 }
 
 impl Pipeline {
+    fn first(&self) -> &Scorer {
+        self.transformers.first().unwrap_or(&self.last)
+    }
+
     /// The rows as the last step sees them.
     fn features<'x>(&self, x: ArrayView2<'x, f64>) -> Result<CowArray<'x, f64, Ix2>, Error> {
         let mut rows = CowArray::from(x);
@@ -87,7 +94,7 @@ impl Pipeline {
 
 impl Estimator for Pipeline {
     fn outline(&self) -> Outline {
-        let first = self.transformers.first().unwrap_or(&self.last).outline();
+        let first = self.first().outline();
         Outline {
             n_features: first.n_features,
             // Each step checks for itself.
@@ -101,12 +108,24 @@ impl Estimator for Pipeline {
         self.last.classes()
     }
 
-    fn reads_text(&self) -> bool {
-        self.transformers.first().unwrap_or(&self.last).reads_text()
+    fn reads(&self) -> Reads {
+        self.first().reads()
+    }
+
+    fn takes_missing(&self) -> bool {
+        self.first().takes_missing()
+    }
+
+    fn columns(&self) -> Option<&[Column]> {
+        self.transformers.iter().find(|step| !step.passes()).unwrap_or(&self.last).columns()
     }
 
     fn read(&self, texts: Texts<'_>) -> Result<Array2<f64>, Error> {
-        self.transformers.first().unwrap_or(&self.last).read(texts)
+        self.first().read(texts)
+    }
+
+    fn read_table(&self, x: Array2<f64>, table: &Table, rows: Range<usize>) -> Result<Array2<f64>, Error> {
+        self.first().read_table(x, table, rows)
     }
 
     fn indices(&self, x: ArrayView2<'_, f64>, out: &mut Vec<u32>) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use super::super::{Estimator, Family, Outline, Scorer};
 use crate::artefact::{Builder, Child, Node, Store};
 use crate::import::Obj;
-use crate::{Classes, Error, Kind};
+use crate::{Classes, Column, Error, Kind};
 
 pub(crate) const STACKING: Family =
     Family { op: "stacking", classes: &["StackingClassifier", "StackingRegressor"], import, load };
@@ -22,6 +22,7 @@ struct Stack {
     last: Scorer,
     passthrough: bool,
     n_features: Option<usize>,
+    takes: Option<Vec<Column>>,
     classes: Option<Classes>,
 }
 
@@ -76,7 +77,8 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     } else if last.classes().is_some() {
         return Err(node.broken("its last estimator is a classifier"));
     }
-    Ok(Box::new(Stack { members: pairs, last, passthrough: node.flag("passthrough"), n_features, classes }))
+    let takes = super::common_columns(node, pairs.iter().map(|(member, _)| member))?;
+    Ok(Box::new(Stack { members: pairs, last, passthrough: node.flag("passthrough"), n_features, takes, classes }))
 }
 
 impl Stack {
@@ -128,6 +130,14 @@ impl Estimator for Stack {
         let mut outline = Outline { n_features: self.n_features, takes_nan: true, ..*self.last.outline() };
         outline.methods.transform = false;
         outline
+    }
+
+    fn takes_missing(&self) -> bool {
+        self.members.iter().all(|(m, _)| m.takes_missing())
+    }
+
+    fn columns(&self) -> Option<&[Column]> {
+        self.takes.as_deref()
     }
 
     fn classes(&self) -> Option<&Classes> {

@@ -8,7 +8,7 @@ use ndarray::ArrayView2;
 use super::super::{Estimator, Family, Methods, Outline, Scorer};
 use crate::artefact::{Builder, Node, Store};
 use crate::import::Obj;
-use crate::{Classes, Error, Kind};
+use crate::{Classes, Column, Error, Kind};
 
 pub(crate) const TARGETS: Family =
     Family { op: "targets", classes: &["MultiOutputClassifier", "MultiOutputRegressor"], import, load };
@@ -16,6 +16,7 @@ pub(crate) const TARGETS: Family =
 struct Targets {
     members: Vec<Scorer>,
     n_features: Option<usize>,
+    takes: Option<Vec<Column>>,
     kind: Kind,
 }
 
@@ -38,7 +39,8 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     if !members.iter().all(one) || members.iter().any(|m| matches!(m.classes(), Some(Classes::Str(_)))) {
         return Err(node.broken("a member gives something else than one number"));
     }
-    Ok(Box::new(Targets { members, n_features, kind: node.kind()? }))
+    let takes = super::common_columns(node, &members)?;
+    Ok(Box::new(Targets { members, n_features, takes, kind: node.kind()? }))
 }
 
 impl Estimator for Targets {
@@ -51,6 +53,14 @@ impl Estimator for Targets {
             // Each member checks for itself.
             takes_nan: true,
         }
+    }
+
+    fn takes_missing(&self) -> bool {
+        self.members.iter().all(Scorer::takes_missing)
+    }
+
+    fn columns(&self) -> Option<&[Column]> {
+        self.takes.as_deref()
     }
 
     fn values(&self, x: ArrayView2<'_, f64>, out: &mut Vec<f64>) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use super::super::{Estimator, Family, Methods, Outline, Scorer, math, n_features};
 use crate::artefact::{Builder, Node, Store};
 use crate::import::Obj;
-use crate::{Classes, Error, Kind};
+use crate::{Classes, Column, Error, Kind};
 
 pub(crate) const VOTING: Family =
     Family { op: "voting", classes: &["VotingClassifier", "VotingRegressor"], import: import_voting, load };
@@ -25,6 +25,7 @@ struct Vote {
     members: Vec<Member>,
     total: f64,
     n_features: Option<usize>,
+    takes: Option<Vec<Column>>,
     classes: Option<Classes>,
     /// Members vote with their class and not with their probabilities.
     hard: bool,
@@ -119,7 +120,13 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     if classes.is_some() && !soft && !shares && !node.flag("hard") {
         return Err(node.broken("a member has no probabilities"));
     }
-    Ok(Box::new(Vote { total: weights.slice().iter().sum(), members, n_features, classes, hard: node.flag("hard"), shares }))
+    // Bagging takes numbers, of which each member may see others.
+    let takes = match node.op == VOTING.op {
+        true => super::common_columns(node, members.iter().map(|m| &m.scorer))?,
+        false => None,
+    };
+    let (total, hard) = (weights.slice().iter().sum(), node.flag("hard"));
+    Ok(Box::new(Vote { total, members, n_features, takes, classes, hard, shares }))
 }
 
 impl Vote {
@@ -167,6 +174,14 @@ impl Estimator for Vote {
             },
             takes_nan: true,
         }
+    }
+
+    fn takes_missing(&self) -> bool {
+        self.members.iter().all(|m| m.scorer.takes_missing())
+    }
+
+    fn columns(&self) -> Option<&[Column]> {
+        self.takes.as_deref()
     }
 
     fn classes(&self) -> Option<&Classes> {

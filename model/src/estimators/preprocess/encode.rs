@@ -1,11 +1,12 @@
-//! Encoders of numeric categories: one column each, or their number.
+//! Encoders of categories, be they numbers or texts: one column each, or their number.
 
 use ndarray::{Array2, ArrayView2};
 
+use super::super::text::codes;
 use super::super::{Estimator, Family, Outline};
-use crate::Error;
 use crate::artefact::{Builder, Node, Store, View};
 use crate::import::Obj;
+use crate::{Column, Error};
 
 pub(crate) const ONE_HOT: Family =
     Family { op: "one_hot", classes: &["OneHotEncoder"], import: |o, b| import(ONE_HOT.op, o, b), load };
@@ -27,6 +28,10 @@ struct Encoder {
     categories: View<f64>,
     /// Where each feature's categories begin, and the end of the last.
     starts: Vec<usize>,
+    /// Of a feature of many categories, these in order with their numbers.
+    sorted: Vec<Vec<(f64, usize)>>,
+    /// Which features are texts, if any is.
+    takes: Option<Vec<Column>>,
     unknown: Unknown,
     /// One-hot: where each feature's columns begin, and which category has none.
     columns: Option<(Vec<usize>, Vec<Option<usize>>)>,
@@ -39,18 +44,17 @@ fn import(op: &str, object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Err
     if object.flag("_infrequent_enabled", false) {
         return Err(Error::unsupported(object.class(), "infrequent categories are not supported"));
     }
-    let (mut categories, mut counts) = (Vec::new(), Vec::new());
+    let (mut categories, mut counts, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     for feature in object.list("categories_")? {
-        let Some(values) = feature.floats() else {
-            return Err(Error::unsupported(
-                object.class(),
-                "its categories are texts, and rows are numbers; encode them in a bolt before the model",
-            ));
+        let Some((values, are_texts)) = codes::coded(&feature, builder)? else {
+            return Err(Error::unsupported(object.class(), "a feature has categories that are both texts and numbers"));
         };
         counts.push(values.len() as i64);
+        texts.push(are_texts);
         categories.extend(values);
     }
     node.n_features = Some(counts.len());
+    codes::set_texts(&mut node, texts);
     node.set("unknown", &*object.word("handle_unknown", "error"));
     if op == ONE_HOT.op {
         let dropped = object.some("drop_idx_").and_then(|v| v.list_or_ints());
@@ -96,15 +100,40 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
         }
     };
     let missing = if one_hot { f64::NAN } else { node.f64("missing")? };
-    Ok(Box::new(Encoder { categories, starts, unknown, columns, missing }))
+    let takes = codes::takes(node, starts.len() - 1)?;
+    let sorted = starts.windows(2).map(|ends| sorted(&categories.slice()[ends[0]..ends[1]])).collect();
+    Ok(Box::new(Encoder { categories, starts, sorted, takes, unknown, columns, missing }))
 }
 
 impl Encoder {
     /// The number of a value among the categories of a feature.
     fn find(&self, feature: usize, value: f64) -> Option<usize> {
         let categories = &self.categories.slice()[self.starts[feature]..self.starts[feature + 1]];
-        categories.iter().position(|c| *c == value || (c.is_nan() && value.is_nan()))
+        match self.sorted[feature].as_slice() {
+            [] => categories.iter().position(|c| *c == value || (c.is_nan() && value.is_nan())),
+            sorted => sorted.binary_search_by(|(c, _)| c.total_cmp(&key(value))).ok().map(|i| sorted[i].1),
+        }
     }
+}
+
+/// Up to here looking at one category after the other is as fast.
+const FEW: usize = 16;
+
+/// Categories in order with their numbers, where there are many.
+fn sorted(categories: &[f64]) -> Vec<(f64, usize)> {
+    if categories.len() <= FEW {
+        return Vec::new();
+    }
+    let mut sorted: Vec<(f64, usize)> = categories.iter().enumerate().map(|(i, c)| (key(*c), i)).collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // Of equal ones the first counts.
+    sorted.dedup_by(|later, first| later.0.total_cmp(&first.0).is_eq());
+    sorted
+}
+
+/// Equal numbers as one in the total order: there is one zero, and one NaN.
+fn key(value: f64) -> f64 {
+    if value.is_nan() { f64::NAN } else { value + 0.0 }
 }
 
 impl Estimator for Encoder {
@@ -114,13 +143,20 @@ impl Estimator for Encoder {
         super::transformer(Some(n), outputs, true)
     }
 
+    fn columns(&self) -> Option<&[Column]> {
+        self.takes.as_deref()
+    }
+
     fn transform(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
         let mut out = Array2::zeros((x.nrows(), self.outline().n_outputs));
         for ((row, column), value) in x.indexed_iter() {
             let found = self.find(column, *value);
             if let (None, Unknown::Refuse) = (found, &self.unknown) {
-                let what = format!("{value} is a category that training did not see");
-                return Err(Error::Value { row, column, what });
+                if value.is_nan() {
+                    let what = "it is missing, and training saw no missing value there".to_owned();
+                    return Err(Error::Value { row, column, what });
+                }
+                return Err(Error::Category { row, column, category: value.to_string() });
             }
             match (&self.columns, found, &self.unknown) {
                 (Some((first, dropped)), Some(found), _) => {

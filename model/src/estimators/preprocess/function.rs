@@ -11,6 +11,8 @@ pub(crate) const FUNCTION: Family = Family { op: "function", classes: &["Functio
 
 struct Function {
     function: fn(f64) -> f64,
+    /// It changes nothing.
+    identity: bool,
     n_features: Option<usize>,
 }
 
@@ -67,12 +69,16 @@ fn by_name(name: &str) -> Option<fn(f64) -> f64> {
 
 fn load(node: &Node, _: &Store) -> Result<Box<dyn Estimator>, Error> {
     let function = by_name(node.text("function")?).ok_or_else(|| node.broken("its function is unknown"))?;
-    Ok(Box::new(Function { function, n_features: node.n_features }))
+    Ok(Box::new(Function { function, identity: node.text("function")? == "identity", n_features: node.n_features }))
 }
 
 impl Estimator for Function {
     fn outline(&self) -> Outline {
         super::transformer(self.n_features, self.n_features.unwrap_or(0), true)
+    }
+
+    fn passes(&self) -> bool {
+        self.identity
     }
 
     fn transform(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {

@@ -2,10 +2,11 @@
 
 use ndarray::{Array2, ArrayView2, Axis};
 
+use super::super::text::codes;
 use super::super::{Estimator, Family, Outline};
-use crate::Error;
 use crate::artefact::{Builder, Node, Store, View};
 use crate::import::Obj;
+use crate::{Column, Error};
 
 pub(crate) const IMPUTER: Family = Family { op: "simple_imputer", classes: &["SimpleImputer", "Imputer"], import, load };
 
@@ -13,6 +14,8 @@ struct Imputer {
     missing: f64,
     /// What fills the gaps; NaN for a feature that was all gaps in training.
     fill: View<f64>,
+    /// Which features are texts, if any is.
+    takes: Option<Vec<Column>>,
     /// Columns that remain, where some were all gaps.
     kept: Option<Vec<usize>>,
 }
@@ -22,14 +25,24 @@ fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
     if object.flag("add_indicator", false) {
         return Err(Error::unsupported(object.class(), "add_indicator=True is not supported; use a FeatureUnion"));
     }
-    let Some(missing) = object.need("missing_values")?.float() else {
-        return Err(object.wrong("missing_values", "is no number: only gaps in numbers can be filled"));
+    let missing = object.need("missing_values")?;
+    let marked = missing.text();
+    let missing = match (&marked, missing.float()) {
+        (Some(text), _) => builder.code(text)?,
+        (None, Some(number)) => number,
+        (None, None) if missing.is_none() => f64::NAN,
+        (None, None) => return Err(object.wrong("missing_values", "is no number, no text and not None")),
     };
     node.set_f64("missing", missing);
     let keep = object.word("strategy", "mean") == "constant" || object.flag("keep_empty_features", false);
     node.set("drop_empty", !keep);
-    let fill = object.vector("statistics_")?;
+    let statistics = object.need("statistics_")?;
+    let fill = codes::coded_each(&statistics, builder)?;
+    let (fill, texts) = fill.ok_or_else(|| object.wrong("statistics_", "holds something that is no number and no text"))?;
     node.n_features = Some(fill.len());
+    // A mark of what is missing in numbers is a number.
+    let texts = texts.into_iter().zip(&fill).map(|(text, fill)| text || (marked.is_some() && fill.is_nan())).collect();
+    codes::set_texts(&mut node, texts);
     builder.vec(&mut node, "fill", fill)?;
     Ok(node)
 }
@@ -38,13 +51,18 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     let fill = store.f64(node, "fill")?;
     let kept: Vec<usize> = fill.slice().iter().enumerate().filter_map(|(i, v)| (!v.is_nan()).then_some(i)).collect();
     let drop = node.flag("drop_empty") && kept.len() < fill.len();
-    Ok(Box::new(Imputer { missing: node.f64("missing")?, kept: drop.then_some(kept), fill }))
+    let takes = codes::takes(node, fill.len())?;
+    Ok(Box::new(Imputer { missing: node.f64("missing")?, takes, kept: drop.then_some(kept), fill }))
 }
 
 impl Estimator for Imputer {
     fn outline(&self) -> Outline {
         let n = self.fill.len();
         super::transformer(Some(n), self.kept.as_ref().map_or(n, Vec::len), true)
+    }
+
+    fn columns(&self) -> Option<&[Column]> {
+        self.takes.as_deref()
     }
 
     fn transform(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {

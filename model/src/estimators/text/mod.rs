@@ -4,6 +4,7 @@
 //! texts announces it (`reads_text`) and makes these rows (`read`), and its other methods go on from them.
 
 mod analyze;
+pub(crate) mod codes;
 mod hashing;
 mod stop_words;
 mod tfidf;
@@ -13,13 +14,39 @@ mod vocabulary;
 pub(crate) use tfidf::TFIDF;
 pub(crate) use vectorizer::VECTORIZER;
 
-use crate::artefact::Node;
+use crate::artefact::{Child, Node};
 
-/// Whether an estimator takes texts in place of numbers.
-pub(crate) fn reads_text(node: &Node) -> bool {
+/// What the rows are that an estimator reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// Numbers, where a category that is a text is one too.
+    Numbers,
+    /// A text each.
+    Texts,
+    /// Numbers, and texts that have to become several columns first.
+    Table,
+}
+
+/// What an imported estimator reads.
+fn reads(node: &Node) -> Reads {
+    let texts = |child: &Child| reads(&child.node) == Reads::Texts;
     match &*node.op {
-        "pipeline" => node.children.first().is_some_and(|c| reads_text(&c.node)),
-        "union" => !node.children.is_empty() && node.children.iter().all(|c| reads_text(&c.node)),
-        op => op == VECTORIZER.op,
+        "pipeline" => node.children.first().map_or(Reads::Numbers, |c| reads(&c.node)),
+        "union" if !node.children.is_empty() && node.children.iter().all(texts) => Reads::Texts,
+        "columns" if node.children.iter().any(texts) => Reads::Table,
+        op if op == VECTORIZER.op => Reads::Texts,
+        _ => Reads::Numbers,
     }
+}
+
+/// Whether every part of an imported estimator is given what it reads.
+pub(crate) fn parts_fit(node: &Node) -> bool {
+    let whole = reads(node);
+    node.children.iter().enumerate().all(|(i, child)| match (reads(&child.node), &*node.op) {
+        (Reads::Numbers, _) => true,
+        (kind, "pipeline") => i == 0 && kind == whole,
+        (Reads::Texts, "columns") => true,
+        (kind, "union") => kind == Reads::Texts && kind == whole,
+        _ => false,
+    })
 }

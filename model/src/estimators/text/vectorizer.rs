@@ -6,7 +6,7 @@ use super::super::preprocess::transformer;
 use super::super::{Estimator, Family, MAX_COLUMNS, Outline};
 use super::analyze::{self, Analyzer};
 use super::tfidf::Weighting;
-use super::{hashing, vocabulary};
+use super::{Reads, hashing, vocabulary};
 use crate::artefact::{Builder, Node, Store};
 use crate::import::Obj;
 use crate::{Error, Texts};
@@ -54,7 +54,7 @@ fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
             if terms.windows(2).any(|w| w[0].0 == w[1].0) {
                 return Err(object.wrong("vocabulary_", "has a term twice"));
             }
-            vocabulary::store(&terms, builder, &mut node)?;
+            vocabulary::store("", &terms, builder, &mut node)?;
             let width = terms.iter().map(|t| t.1 + 1).max().unwrap_or(0);
             if name == "TfidfVectorizer" {
                 Weighting::import(&object.object("_tfidf")?, builder, &mut node, width)?;
@@ -72,8 +72,8 @@ fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
 fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     let width = node.n_features.filter(|n| (1..=MAX_COLUMNS).contains(n));
     let width = width.ok_or_else(|| node.broken("its number of columns is out of bounds"))?;
-    let columns = match node.tensors.contains_key("terms") {
-        true => Columns::Vocabulary(vocabulary::Vocabulary::load(node, store, width)?),
+    let columns = match vocabulary::Vocabulary::stands("", node) {
+        true => Columns::Vocabulary(vocabulary::Vocabulary::load("", node, store, width)?),
         false => Columns::Hash { signed: node.flag("signed") },
     };
     Ok(Box::new(Vectorizer {
@@ -90,8 +90,8 @@ impl Estimator for Vectorizer {
         transformer(Some(self.width), self.width, false)
     }
 
-    fn reads_text(&self) -> bool {
-        true
+    fn reads(&self) -> Reads {
+        Reads::Texts
     }
 
     fn passes(&self) -> bool {

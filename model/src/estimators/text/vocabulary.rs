@@ -7,6 +7,7 @@ use super::hashing::murmur3;
 use crate::Error;
 use crate::artefact::{Builder, Node, Store, View};
 
+#[derive(Debug)]
 pub(super) struct Vocabulary {
     bytes: View<u8>,
     /// Where each term ends.
@@ -17,8 +18,8 @@ pub(super) struct Vocabulary {
     table: View<i64>,
 }
 
-/// Stores the terms with their columns.
-pub(super) fn store(terms: &[(String, usize)], builder: &mut Builder, node: &mut Node) -> Result<(), Error> {
+/// Stores the terms with their columns, in arrays whose names begin with `prefix`.
+pub(super) fn store(prefix: &str, terms: &[(String, usize)], builder: &mut Builder, node: &mut Node) -> Result<(), Error> {
     let places = (terms.len().max(1) * 2).next_power_of_two();
     let mut table = vec![-1; places];
     let (mut bytes, mut ends, mut columns) = (Vec::new(), Vec::new(), Vec::new());
@@ -32,20 +33,26 @@ pub(super) fn store(terms: &[(String, usize)], builder: &mut Builder, node: &mut
         ends.push(bytes.len() as i64);
         columns.push(*column as i64);
     }
-    builder.u8(node, "terms", bytes)?;
-    builder.i64(node, "ends", ends)?;
-    builder.i64(node, "columns", columns)?;
-    builder.i64(node, "table", table)
+    builder.u8(node, &format!("{prefix}terms"), bytes)?;
+    builder.i64(node, &format!("{prefix}ends"), ends)?;
+    builder.i64(node, &format!("{prefix}columns"), columns)?;
+    builder.i64(node, &format!("{prefix}table"), table)
 }
 
 impl Vocabulary {
+    /// Whether a node has one of this prefix.
+    pub(super) fn stands(prefix: &str, node: &Node) -> bool {
+        node.tensors.contains_key(&format!("{prefix}terms"))
+    }
+
     /// Views the terms; their columns are below `width`.
-    pub(super) fn load(node: &Node, store: &Store, width: usize) -> Result<Vocabulary, Error> {
-        let ends = store.i64(node, "ends")?;
+    pub(super) fn load(prefix: &str, node: &Node, store: &Store, width: usize) -> Result<Vocabulary, Error> {
+        let role = |name: &str| format!("{prefix}{name}");
+        let ends = store.i64(node, &role("ends"))?;
         let terms = ends.len();
-        let columns = store.i64(node, "columns")?.expect(node, "columns", &[terms])?;
-        let table = store.i64(node, "table")?;
-        let bytes = store.u8(node, "terms")?;
+        let columns = store.i64(node, &role("columns"))?.expect(node, &role("columns"), &[terms])?;
+        let table = store.i64(node, &role("table"))?;
+        let bytes = store.u8(node, &role("terms"))?;
         let mut last = 0;
         let ascending = ends.slice().iter().all(|end| {
             let fits = *end >= last && usize::try_from(*end).is_ok_and(|e| e <= bytes.len());
