@@ -58,7 +58,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether it runs until it is stopped, and so logs what it does.
+    /// Whether it runs until it is stopped, and so logs what it does to a file of its own.
     pub(crate) fn is_daemon(&self) -> bool {
         matches!(self, Command::Nimbus(_) | Command::Supervisor(_))
     }

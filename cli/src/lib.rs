@@ -4,6 +4,7 @@ mod args;
 mod catalog;
 mod client;
 mod exit;
+mod logging;
 mod models;
 mod show;
 mod signals;
@@ -40,7 +41,10 @@ fn dispatch(command: &Command, global: &Global) -> ExitCode {
     if let Command::Worker(args) = command {
         return verbs::worker::run(args);
     }
-    log_to_stderr(command.is_daemon());
+    // A daemon begins when it knows its folder.
+    if !command.is_daemon() {
+        logging::to_stderr();
+    }
     exit::finish(client_or_daemon(command, place, &show))
 }
 
@@ -74,11 +78,4 @@ fn client_or_daemon(command: &Command, place: &Where, show: &Show) -> Outcome {
         Command::Man(args) => verbs::man::run(args, args::with_exit_codes(Cli::command()), show),
         Command::Worker(_) => Err(Failure::Failed("a worker is not started here".into())),
     }
-}
-
-/// What is logged goes to stderr: SQUALL_LOG or RUST_LOG say how much, in env_logger's form.
-fn log_to_stderr(daemon: bool) {
-    let default = if daemon { "info" } else { "warn" };
-    let filter = ["SQUALL_LOG", "RUST_LOG"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or(default.to_owned());
-    env_logger::Builder::new().parse_filters(&filter).format_timestamp_millis().init();
 }

@@ -45,7 +45,7 @@ pub fn calls(bytes: &[u8], dir: &Path) -> Vec<u16> {
     let imports = Imports::open(dir.join("imports"), None, BLOB_LIMIT).expect("an empty folder");
     let (store, book) = (Arc::new(Embedded::in_memory()), Arc::new(Book::in_memory()));
     let world = World::open(store, book, blobs.clone(), clock.clone(), (LEASE, BLOB_GRACE)).expect("an empty store");
-    let nimbus = Arc::new(Nimbus::new(world, (TOKEN.to_owned(), 1), (blobs, imports), clock.clone()));
+    let nimbus = Arc::new(Nimbus::new(world, (TOKEN.to_owned(), 1), (blobs, imports), None, clock.clone()));
     // Nobody waits for a change: all calls are made by one.
     nimbus.close();
     let door = TowerToHyperService::new(http::router(nimbus.clone()));

@@ -95,7 +95,8 @@ pub async fn run(options: Options, listener: TcpListener, shutdown: impl Future<
     let times = (options.lease, options.blob_grace);
     let book = Arc::new(history::Book::open(&dir.join("statistics.redb"))?);
     let world = cluster::World::open(store, book, blobs.clone(), options.clock.clone(), times)?;
-    let nimbus = Arc::new(nimbus::Nimbus::new(world, (token, address.port()), (blobs, imports), options.clock));
+    let nimbus =
+        Arc::new(nimbus::Nimbus::new(world, (token, address.port()), (blobs, imports), options.log_file, options.clock));
     let said = Discovery { url: format!("http://{address}"), token_file: dir.join("token"), pid: std::process::id() };
     let _announced = options.discovery.map(|path| discovery::Announcement::write(&path, said)).transpose()?;
     log::info!(address:display = address, dir:display = dir.display(); "nimbus is here");

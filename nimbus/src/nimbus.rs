@@ -1,5 +1,6 @@
 //! The running nimbus: the world behind a lock, and those who wait for it to change.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ pub(crate) struct Nimbus {
     sessions: Sessions,
     blobs: Arc<Blobs>,
     imports: Imports,
+    log_file: Option<PathBuf>,
     clock: Arc<dyn Clock>,
 }
 
@@ -34,11 +36,12 @@ impl Nimbus {
         world: World,
         (token, port): (String, u16),
         (blobs, imports): (Arc<Blobs>, Imports),
+        log_file: Option<PathBuf>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (changed, closing) = (watch::Sender::new(world.revision()), watch::Sender::new(false));
         let sessions = Sessions::new(&token, port);
-        Nimbus { world: Mutex::new(world), changed, closing, token, port, sessions, blobs, imports, clock }
+        Nimbus { world: Mutex::new(world), changed, closing, token, port, sessions, blobs, imports, log_file, clock }
     }
 
     /// The port it listens on.
@@ -70,6 +73,11 @@ impl Nimbus {
 
     pub(crate) fn imports(&self) -> &Imports {
         &self.imports
+    }
+
+    /// The file that it logs to.
+    pub(crate) fn log_file(&self) -> Option<&Path> {
+        self.log_file.as_deref()
     }
 
     /// A notice of every change of the world.

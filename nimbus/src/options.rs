@@ -12,6 +12,8 @@ use crate::clock::{Clock, SystemClock};
 pub struct Options {
     /// Where its state, its blobs and its token are; made if missing.
     pub dir: PathBuf,
+    /// The file that this process logs to, for whoever asks for it; none: it logs to no file.
+    pub log_file: Option<PathBuf>,
     /// Where to write its address for clients of the same user; none: nowhere. See [`discovery_path`](crate::discovery_path).
     pub discovery: Option<PathBuf>,
     /// How long a supervisor may be silent before its workers are given to others.
@@ -33,6 +35,7 @@ impl Options {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Options {
             dir: dir.into(),
+            log_file: None,
             discovery: None,
             lease: Duration::from_secs(3),
             blob_limit: 8 << 30,

@@ -18,6 +18,7 @@ const PAGES = [
   [/^\/?$/, cluster],
   [/^\/models$/, models],
   [/^\/logs$/, logs],
+  [/^\/logs\/daemons$/, { show: logs.daemons }],
   [/^\/t\/([^/]+)\/logs$/, logs],
   [/^\/t\/([^/]+)\/c\/([^/]+)$/, component],
   [/^\/t\/([^/]+)$/, topology],

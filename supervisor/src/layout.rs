@@ -1,7 +1,7 @@
 //! A supervisor's folder.
 //!
 //! ```text
-//! id, port, lock
+//! id, port, lock, supervisor.log
 //! blobs/{sha256}                       plans, models, worker binaries
 //! topologies/{topology}/state/         what a topology keeps here
 //! workers/{topology}-{worker}/         starts, launch.json, process.json, worker.log, worker.out

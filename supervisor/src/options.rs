@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Options {
     /// Where its blobs, its workers' files and logs are; made if missing. One folder, one supervisor.
     pub dir: PathBuf,
+    /// The file that this process logs to, for whoever asks for it; none: it logs to no file.
+    pub log_file: Option<PathBuf>,
     /// Nimbus's address, `http://127.0.0.1:6700`.
     pub nimbus: String,
     /// The cluster's token.
@@ -39,6 +41,7 @@ impl Options {
     pub fn new(dir: impl Into<PathBuf>, nimbus: impl Into<String>, token: impl Into<String>, worker: Vec<OsString>) -> Self {
         Options {
             dir: dir.into(),
+            log_file: None,
             nimbus: nimbus.into(),
             token: token.into(),
             slots: 4,

@@ -95,6 +95,16 @@ fn numbers_rise_every_page_opens_and_nothing_is_markup() {
     browser.fill("select[aria-label='Least level']", "error");
     browser.wait("document.querySelectorAll('.row').length === 0");
 
+    // The daemons' own logs, nimbus's and both supervisors', in one list.
+    browser.eval("location.hash = '#/logs'");
+    browser.click("a", "nimbus and supervisors");
+    browser.wait("[...document.querySelectorAll('.row')].some((r) => r.textContent.includes('topology submitted'))");
+    browser.wait("[...document.querySelectorAll('.row')].filter((r) => r.textContent.includes('worker started')).length === 2");
+    browser.picture("daemons");
+    browser.fill("select[aria-label='Daemon']", "nimbus");
+    browser.wait("[...document.querySelectorAll('.row')].some((r) => r.textContent.includes('topology submitted'))");
+    browser.wait("![...document.querySelectorAll('.row')].some((r) => r.textContent.includes('worker started'))");
+
     browser.eval("location.hash = '#/models'");
     browser.wait("document.querySelector('h1')?.textContent === 'Models'");
     browser.eval("location.hash = '#/'");

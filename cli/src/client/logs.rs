@@ -1,8 +1,8 @@
-//! Pieces of workers' logs.
+//! Pieces of logs of workers and daemons.
 
 use std::time::Duration;
 
-use squall_core::control::{LogFile, LogStream};
+use squall_core::control::{DaemonLog, LogFile, LogStream};
 use ureq::SendBody;
 use ureq::http::{Method, Response};
 
@@ -31,21 +31,38 @@ pub(crate) enum From {
     Tail(u64),
 }
 
+/// Which log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// That of a topology's worker.
+    Worker(String, u32),
+    /// That of a daemon itself: `nimbus`, or a supervisor's id.
+    Daemon(String),
+}
+
 impl Client {
     /// The logs of a topology's workers.
     pub(crate) fn logs(&self, name: &str) -> Outcome<Vec<LogFile>> {
         self.get(&topology(name, "/logs")?)
     }
 
-    /// A piece of a worker's log; where there is nothing yet, waits up to `follow` for more.
-    pub(crate) fn log(&self, name: &str, worker: u32, stream: LogStream, from: From, follow: Duration) -> Outcome<Piece> {
-        let stream = stream.name();
+    /// The logs of the daemons themselves.
+    pub(crate) fn daemon_logs(&self) -> Outcome<Vec<DaemonLog>> {
+        self.get("/v1/logs")
+    }
+
+    /// A piece of a log; where there is nothing yet, waits up to `follow` for more.
+    pub(crate) fn log(&self, log: &Log, stream: LogStream, from: From, follow: Duration) -> Outcome<Piece> {
         let begin = match from {
             From::After(None, offset) => format!("offset={offset}"),
             From::After(Some(file), offset) => format!("file={file}&offset={offset}"),
             From::Tail(bytes) => format!("tail={bytes}"),
         };
-        let mut path = topology(name, &format!("/logs/{worker}?{begin}&stream={stream}"))?;
+        let query = format!("{begin}&stream={}", stream.name());
+        let mut path = match log {
+            Log::Worker(name, worker) => topology(name, &format!("/logs/{worker}?{query}"))?,
+            Log::Daemon(id) => format!("/v1/logs/{id}?{query}"),
+        };
         if !follow.is_zero() {
             path.push_str(&format!("&follow_ms={}", follow.as_millis()));
         }

@@ -19,7 +19,7 @@ use ureq::{Agent, Body, SendBody};
 use crate::exit::{Failure, Outcome};
 
 pub(crate) use find::nimbus;
-pub(crate) use logs::From as LogFrom;
+pub(crate) use logs::{From as LogFrom, Log};
 
 /// Longest single wait of a long poll; a wait is made of several.
 const POLL: Duration = Duration::from_secs(20);

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::daemon;
 use crate::exit::Outcome;
+use crate::logging;
 use crate::show::Show;
 
 /// Starts a nimbus: it keeps topologies, gives their tasks to supervisors, and answers clients.
 ///
-/// Prints its address on stdout, logs to stderr, and runs until Ctrl-C or SIGTERM. Topologies run on without it, and a
+/// Prints its address on stdout, logs to stderr and to nimbus.log in its folder, and runs until Ctrl-C or SIGTERM. Topologies run on without it, and a
 /// nimbus started again with the same folder takes over where it left off. Clients of the same user find it by themselves.
 ///
 /// Examples:
@@ -39,7 +40,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     let address = daemon::address(args.bind, args.port)?;
     let dir = daemon::folder(args.dir.as_deref(), "nimbus")?;
+    let log_file = dir.join("nimbus.log");
+    logging::to_stderr_and(&log_file)?;
     let mut options = squall_nimbus::Options::new(dir);
+    options.log_file = Some(log_file);
     options.lease = args.lease;
     options.importer = Some(daemon::own("model import")?);
     options.discovery = if args.hidden { None } else { squall_nimbus::discovery_path() };

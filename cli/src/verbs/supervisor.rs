@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::daemon;
 use crate::client::{self, Where};
 use crate::exit::{Failure, Outcome};
+use crate::logging;
 use crate::show::Show;
 
 /// How often it is looked for a nimbus.
@@ -14,7 +15,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Starts a supervisor: it runs workers on this machine, keeps one copy of each model, and serves their logs.
 ///
-/// Prints its address on stdout, logs to stderr, and runs until Ctrl-C or SIGTERM. Its workers run on without it, and a
+/// Prints its address on stdout, logs to stderr and to supervisor.log in its folder, and runs until Ctrl-C or SIGTERM. Its workers run on without it, and a
 /// supervisor started again with the same folder adopts them; with --stop-workers they stop with it. Several supervisors
 /// can share a machine, each with its own folder. Without --nimbus it waits for a nimbus of the same user to come.
 ///
@@ -56,6 +57,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     let address = daemon::address(args.bind, args.port)?;
     let dir = daemon::folder(args.dir.as_deref(), "supervisor")?;
+    let log_file = dir.join("supervisor.log");
+    logging::to_stderr_and(&log_file)?;
     daemon::runtime()?.block_on(async {
         let mut stop = Box::pin(daemon::told_to_stop()?);
         let (nimbus, token) = tokio::select! {
@@ -63,6 +66,7 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
             () = &mut stop => return Ok(()),
         };
         let mut options = squall_supervisor::Options::new(&dir, nimbus, token, daemon::own("worker")?);
+        options.log_file = Some(log_file);
         options.slots = args.slots;
         options.machine_id = args.machine_id.clone();
         options.worker_timeout = args.worker_timeout;

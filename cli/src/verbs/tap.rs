@@ -14,7 +14,7 @@ const WAIT: Duration = Duration::from_secs(10);
 /// Prints tuples of a stream as they flow by, one JSON object a line, until Ctrl-C or the topology's end.
 ///
 /// Tuples are sampled: at most --rate a second of each worker, spread over what flows. The flow does not wait for the tap, and
-/// what nobody reads in time is dropped. Long texts and lists are cut. A stream can be watched that some bolt takes.
+/// what nobody reads in time is dropped. Long texts and lists are cut. A stream can be watched that no bolt takes, too.
 ///
 /// Examples:
 ///   squall tap digits classify

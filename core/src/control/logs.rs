@@ -1,4 +1,4 @@
-//! Lines of workers' logs, as they are searched and followed.
+//! Lines of logs, as they are searched and followed.
 
 use std::collections::BTreeMap;
 
@@ -93,6 +93,24 @@ impl LogStream {
     }
 }
 
+/// The log of a daemon itself, in the list of `GET /v1/logs`.
+///
+/// ```
+/// assert_eq!(squall_core::control::DaemonLog::default().bytes, 0);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DaemonLog {
+    /// `nimbus`, or the supervisor's id.
+    pub daemon: String,
+    /// A supervisor's machine.
+    pub machine: String,
+    /// A supervisor's host.
+    pub host: String,
+    /// How long the newest file is; 0 where it logs to no file, or does not answer.
+    pub bytes: u64,
+}
+
 /// What lines somebody wants, of a log that is read in order.
 ///
 /// ```
@@ -122,7 +140,7 @@ impl LineFilter {
     }
 }
 
-/// A line of a worker's log.
+/// A line of a log.
 ///
 /// ```
 /// assert_eq!(squall_core::control::LogLine::default().text, "");
@@ -130,9 +148,10 @@ impl LineFilter {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogLine {
-    /// The worker.
-    pub worker: u32,
-    /// The supervisor that has it; filled in by nimbus.
+    /// The worker; none where a daemon logged it itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<u32>,
+    /// The supervisor that has it, filled in by nimbus; empty where nimbus itself logged it.
     pub supervisor: String,
     /// The host; filled in by nimbus.
     pub host: String,
@@ -172,7 +191,7 @@ pub struct LogSearch {
     pub complete: bool,
     /// How much was read, in bytes.
     pub bytes: u64,
-    /// How far each worker's newest file was read, for who wants to go on from there.
+    /// How far each worker's newest file was read, for who wants to go on from there; 0 is a daemon's own log.
     pub ends: BTreeMap<u32, u64>,
     /// Supervisors that did not answer; filled in by nimbus.
     pub silent: Vec<String>,

@@ -16,7 +16,7 @@ const MOST: usize = 32;
 const MOST_SAMPLES: usize = 1000;
 /// A tap that nobody asked for so long is closed.
 const LEASE: Duration = Duration::from_secs(30);
-const LONGEST_LOG_MS: u64 = 7 * 24 * 3600 * 1000;
+pub(crate) const LONGEST_LOG_MS: u64 = 7 * 24 * 3600 * 1000;
 const FASTEST: u32 = 1000;
 
 /// A tap that somebody opened; not in the store: who opened it can open it again.
@@ -40,26 +40,30 @@ impl World {
         }
     }
 
-    /// Sets a logger's level for a time; the levels that count now.
-    pub(crate) fn set_log(&mut self, id: &str, set: SetLog) -> Result<Vec<LogLevel>, Denied> {
+    /// Sets loggers' levels for a time, all or none of them; the levels that count now.
+    pub(crate) fn set_log(&mut self, id: &str, all: Vec<SetLog>) -> Result<Vec<LogLevel>, Denied> {
         let wrong = |error: String, remedy: &str| Err(Denied::new(Kind::Wrong, error, remedy));
-        // The name becomes part of a filter.
-        let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-' | '.');
-        if set.logger.len() > 200 || !set.logger.chars().all(fine) {
-            let error = format!("`{}` is no logger", set.logger.escape_debug().take(200).collect::<String>());
-            return wrong(error, "the beginning of a module's path, such as squall_worker::link");
-        }
-        if set.level.is_some() && !(1..=LONGEST_LOG_MS).contains(&set.for_ms) {
-            return wrong("`for_ms` must be above 0 and at most 7 days".to_owned(), "a level is set for a time");
-        }
         let now = self.clock.unix_ms();
         let mut record = self.topology(id)?.record.clone();
-        record.log.retain(|l| l.logger != set.logger && l.until_unix_ms > now);
-        if let Some(level) = set.level {
-            if record.log.len() >= MOST {
-                return wrong(format!("there are {MOST} loggers with a level already"), "wait until the time of one is over");
+        record.log.retain(|l| l.until_unix_ms > now);
+        for set in all {
+            // The name becomes part of a filter.
+            let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-' | '.');
+            if set.logger.len() > 200 || !set.logger.chars().all(fine) {
+                let error = format!("`{}` is no logger", set.logger.escape_debug().take(200).collect::<String>());
+                return wrong(error, "the beginning of a module's path, such as squall_worker::link");
             }
-            record.log.push(LogLevel { logger: set.logger, level, until_unix_ms: now.saturating_add(set.for_ms) });
+            if set.level.is_some() && !(1..=LONGEST_LOG_MS).contains(&set.for_ms) {
+                return wrong("`for_ms` must be above 0 and at most 7 days".to_owned(), "a level is set for a time");
+            }
+            record.log.retain(|l| l.logger != set.logger);
+            if let Some(level) = set.level {
+                if record.log.len() >= MOST {
+                    let error = format!("there are {MOST} loggers with a level already");
+                    return wrong(error, "wait until the time of one is over");
+                }
+                record.log.push(LogLevel { logger: set.logger, level, until_unix_ms: now.saturating_add(set.for_ms) });
+            }
         }
         let log = record.log.clone();
         self.save(vec![record])?;
@@ -87,12 +91,6 @@ impl World {
             let remedy =
                 if names.is_empty() { "it emits nothing".to_owned() } else { format!("it emits on {}", names.join(", ")) };
             return Err(Denied::new(Kind::Unknown, error, remedy));
-        }
-        let taken =
-            |c: &squall_core::PlannedComponent| c.inputs.iter().any(|i| i.from == open.component && i.stream == open.stream);
-        if !t.plan.components.iter().any(taken) {
-            let error = format!("nobody takes the stream `{stream}` of `{}`, so no tuple of it is on its way", component.id);
-            return Err(Denied::new(Kind::Wrong, error, "watch a stream that a bolt subscribes to"));
         }
         if !(1..=FASTEST).contains(&open.per_second) {
             return Err(Denied::new(Kind::Wrong, format!("`per_second` must be 1 to {FASTEST}"), ""));

@@ -32,6 +32,7 @@ use record::{COUNTER, Record, SUPERVISORS, TOPOLOGIES};
 use statistics::Statistics;
 
 pub(crate) use history::{Past, Whose};
+pub(crate) use instruct::LONGEST_LOG_MS;
 pub(crate) use live::{Seen, emitted, taken};
 pub(crate) use whole::{Times, Whole};
 

@@ -1,16 +1,19 @@
-//! All logs of a topology followed at once: one long poll for each, their lines in one stream of events.
+//! Many logs followed at once: one long poll for each, their lines in one stream of events.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::response::Response;
 use squall_core::control::{LineFilter, LogLine, LogStream, Problem};
+use squall_logs::Ask;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::ask::ask;
-use super::logs::{End, Lines};
-use super::sse::{Events, NobodyListens};
+use super::log_search::{End, Lines, search_all};
+use super::log_source::{Log, Whose};
+use super::sse::{Events, NobodyListens, stream};
+use crate::denied::Denied;
 use crate::nimbus::Nimbus;
 
 const POLL: Duration = Duration::from_secs(20);
@@ -26,27 +29,35 @@ const LONGEST_LINE: usize = 8 << 10;
 
 pub(super) struct Follow {
     pub(super) nimbus: Arc<Nimbus>,
-    pub(super) id: String,
+    pub(super) whose: Whose,
     pub(super) lines: Lines,
-    pub(super) events: Events,
 }
 
-/// Sends these lines, then what comes after these ends, until nobody listens.
-pub(super) async fn follow_all(mut follow: Follow, newest: Vec<LogLine>, ends: Vec<End>) {
-    if !newest.is_empty() && follow.events.send("lines", &newest).await.is_err() {
+/// Answers with the newest lines, and goes on with what comes, until nobody listens.
+pub(super) async fn follow_all(follow: Follow) -> Result<Response, Denied> {
+    let tail = follow.lines.tail.min(squall_logs::MOST_LINES);
+    let (newest, ends) = search_all(&follow.nimbus, &follow.whose, &follow.lines, tail).await?;
+    let (events, response) = stream();
+    tokio::spawn(go_on(follow, newest.lines, ends, events));
+    Ok(response)
+}
+
+/// Sends these lines, then what comes after these ends.
+async fn go_on(follow: Follow, newest: Vec<LogLine>, ends: Vec<End>, mut events: Events) {
+    if !newest.is_empty() && events.send("lines", &newest).await.is_err() {
         return;
     }
     let (send, mut receive) = mpsc::channel::<Vec<LogLine>>(64);
     let (mut readers, mut known) = (JoinSet::new(), BTreeSet::new());
-    let mut start = |readers: &mut JoinSet<()>, supervisor: String, worker: u32, at: u64, follow: &Follow| {
-        if follow.lines.worker.is_none_or(|only| only == worker) && known.insert((supervisor.clone(), worker)) {
-            let one =
-                One { nimbus: follow.nimbus.clone(), id: follow.id.clone(), supervisor, worker, stream: follow.lines.stream };
+    let mut start = |readers: &mut JoinSet<()>, log: Log, at: u64| {
+        let wanted = follow.lines.worker.is_none_or(|only| log.worker() == Some(only));
+        if wanted && known.insert(log.clone()) {
+            let one = One { nimbus: follow.nimbus.clone(), log, stream: follow.lines.stream };
             readers.spawn(read_on(one, at, follow.lines.filter(), send.clone()));
         }
     };
-    for (supervisor, worker, at) in ends {
-        start(&mut readers, supervisor, worker, at, &follow);
+    for (log, at) in ends {
+        start(&mut readers, log, at);
     }
     let (mut look, mut closing) = (tokio::time::interval(LOOK), follow.nimbus.closing());
     loop {
@@ -56,17 +67,15 @@ pub(super) async fn follow_all(mut follow: Follow, newest: Vec<LogLine>, ends: V
             _ = closing.wait_for(|c| *c) => return,
         };
         let sent: Result<(), NobodyListens> = match lines {
-            Some(lines) => pass_on(&mut follow.events, lines, &mut receive).await,
+            Some(lines) => pass_on(&mut events, lines, &mut receive).await,
             None => {
-                let seats = match follow.nimbus.look(|w| w.seats(&follow.id)) {
-                    Ok(seats) => seats,
-                    Err(gone) => return drop(follow.events.send("gone", &gone.problem).await),
+                let logs = match follow.whose.logs(&follow.nimbus) {
+                    Ok(logs) => logs,
+                    Err(gone) => return drop(events.send("gone", &gone.problem).await),
                 };
-                // Workers that came to other machines meanwhile.
-                for (worker, supervisor) in seats {
-                    start(&mut readers, supervisor, worker, 0, &follow);
-                }
-                follow.events.pulse().await
+                // Workers that came to other machines meanwhile, and new machines.
+                logs.into_iter().for_each(|log| start(&mut readers, log, 0));
+                events.pulse().await
             }
         };
         if sent.is_err() {
@@ -99,9 +108,7 @@ async fn pass_on(
 /// One log.
 struct One {
     nimbus: Arc<Nimbus>,
-    id: String,
-    supervisor: String,
-    worker: u32,
+    log: Log,
     stream: LogStream,
 }
 
@@ -109,35 +116,19 @@ async fn read_on(one: One, mut at: u64, mut filter: LineFilter, send: mpsc::Send
     let mut half: Vec<u8> = Vec::new();
     let mut file: Option<u64> = None;
     loop {
-        let Ok(Some((url, host))) = one.nimbus.look(|w| Ok(w.reach(&one.supervisor))) else {
+        let follow_ms = POLL.as_millis() as u64;
+        let wanted = Ask { file, offset: Some(at), follow_ms, stream: one.stream, ..Ask::default() };
+        let Some((piece, host)) = one.log.piece(&one.nimbus, &wanted).await else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        let path = format!(
-            "/v1/logs/{}/{}?{}offset={at}&follow_ms={}&stream={}",
-            one.id,
-            one.worker,
-            file.map_or_else(String::new, |f| format!("file={f}&")),
-            POLL.as_millis(),
-            one.stream.name()
-        );
-        let Ok((status, headers, bytes)) = ask(one.nimbus.token(), &url, &path, POLL + PAUSE).await else {
-            tokio::time::sleep(PAUSE).await;
-            continue;
-        };
-        let number = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
-        let (true, Some(from), Some(next)) = (status.is_success(), number("squall-offset"), number("squall-next")) else {
-            tokio::time::sleep(PAUSE).await;
-            continue;
-        };
-        let now = number("squall-file");
-        if from != at || file.is_some() && now != file {
+        if piece.offset != at || file.is_some_and(|f| f != piece.file) {
             // It was put aside; no line goes on in the next file.
             half.clear();
         }
-        file = now;
-        at = next;
-        half.extend_from_slice(&bytes);
+        file = Some(piece.file);
+        at = piece.offset + piece.bytes.len() as u64;
+        half.extend_from_slice(&piece.bytes);
         let whole = half.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
         let text = String::from_utf8_lossy(&half[..whole]).into_owned();
         let mut offset = at - half.len() as u64;
@@ -146,9 +137,8 @@ async fn read_on(one: One, mut at: u64, mut filter: LineFilter, send: mpsc::Send
         let mut lines = Vec::new();
         for line in text.lines() {
             if filter.wants(line) {
-                let (supervisor, host) = (one.supervisor.clone(), host.clone());
                 let text = line.chars().take(LONGEST_LINE).collect();
-                lines.push(LogLine { worker: one.worker, supervisor, host, file: 0, offset, text });
+                lines.push(one.log.line(&host, offset, text));
             }
             offset += line.len() as u64 + 1;
         }

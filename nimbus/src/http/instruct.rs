@@ -22,7 +22,7 @@ pub(super) async fn set_log(
     request: Request,
 ) -> Result<Json<Vec<LogLevel>>, Denied> {
     let set: SetLog = body(request, LONGEST).await?;
-    nimbus.change(|w| w.find(&name).and_then(|id| w.set_log(&id, set))).map(Json)
+    nimbus.change(|w| w.find(&name).and_then(|id| w.set_log(&id, vec![set]))).map(Json)
 }
 
 pub(super) async fn open_tap(

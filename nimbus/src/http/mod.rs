@@ -3,10 +3,13 @@
 mod answer;
 mod ask;
 mod blobs;
+mod daemon_logs;
 mod follow;
 mod history;
 mod instruct;
 mod live;
+mod log_search;
+mod log_source;
 mod logs;
 mod metrics;
 mod models;
@@ -77,6 +80,11 @@ fn guarded(nimbus: &Arc<Nimbus>) -> Router<Arc<Nimbus>> {
         .route("/v1/topologies/{name}/logs/follow", get(logs::follow))
         .route("/v1/topologies/{name}/logs/{worker}", get(logs::piece))
         .route("/v1/topologies/{name}/logs/{worker}/download", get(logs::download))
+        .route("/v1/logs", get(daemon_logs::list))
+        .route("/v1/logs/search", get(daemon_logs::search))
+        .route("/v1/logs/follow", get(daemon_logs::follow))
+        .route("/v1/logs/{daemon}", get(daemon_logs::piece))
+        .route("/v1/logs/{daemon}/download", get(daemon_logs::download))
         .route("/metrics", get(metrics::metrics))
         .route("/api/openapi.json", get(openapi::document))
         .route("/v1/models", get(models::overview))

@@ -14,7 +14,7 @@ use crate::http::{Path, Shared, body};
 
 const LONGEST_COMMAND: usize = 64 << 10;
 
-fn done(operation: &str, id: &str) -> Answer {
+pub(super) fn done(operation: &str, id: &str) -> Answer {
     Ok(Json(json!({"topologyOperation": operation, "topologyId": id, "status": "success"})))
 }
 

@@ -5,6 +5,7 @@
 mod actions;
 mod cluster;
 mod component;
+mod logconfig;
 mod pretty;
 mod topology;
 mod view;
@@ -37,7 +38,7 @@ pub(crate) fn router() -> Router<Arc<Nimbus>> {
         .route("/api/v1/topology/{id}", get(topology::page))
         .route("/api/v1/topology/{id}/metrics", get(topology::metrics))
         .route("/api/v1/topology/{id}/lag", get(topology::lag))
-        .route("/api/v1/topology/{id}/logconfig", get(topology::log_levels).post(actions::unknown))
+        .route("/api/v1/topology/{id}/logconfig", get(logconfig::get).post(logconfig::set))
         .route("/api/v1/topology/{id}/visualization", get(visualization::boxes))
         .route("/api/v1/topology/{id}/visualization-init", get(visualization::streams))
         .route("/api/v1/topology/{id}/component/{component}", get(component::page))

@@ -154,8 +154,3 @@ pub(super) async fn lag(State(nimbus): Shared, Path(id): Path<String>) -> Answer
     nimbus.look(|w| w.find(&id)).map_err(Failed::from)?;
     Ok(Json(json!([])))
 }
-
-pub(super) async fn log_levels(State(nimbus): Shared, Path(id): Path<String>) -> Answer {
-    nimbus.look(|w| w.find(&id)).map_err(Failed::from)?;
-    Ok(Json(json!({"namedLoggerLevels": {}})))
-}

@@ -130,6 +130,23 @@ fn storms_actions_act() {
     assert_eq!(post("deactivate", Value::Null), (200, done("deactivate")));
     assert_eq!(state(), "INACTIVE");
     assert_eq!(post("activate", Value::Null), (200, done("activate")));
+
+    let levels = || nimbus.get(&format!("/api/v1/topology/{id}/logconfig")).1["namedLoggerLevels"].clone();
+    let set = |named: Value| post("logconfig", json!({"namedLoggerLevels": named}));
+    let debug = json!({"target_level": "DEBUG", "reset_level": "INFO", "timeout": 30});
+    let all = set(json!({"ROOT": debug, "squall_worker::link": {"target_level": "FATAL", "timeout": 0}}));
+    assert_eq!(all, (200, done("setLogConfig")));
+    assert_eq!(levels()["ROOT"]["target_level"], "DEBUG");
+    assert_eq!((&levels()["ROOT"]["timeout"], &levels()["ROOT"]["reset_level"]), (&json!(30), &json!("INFO")));
+    assert_eq!(levels()["squall_worker::link"]["target_level"], "ERROR");
+    assert_eq!(nimbus.get("/v1/topologies/p/log").1[0]["logger"], "", "Squall's own interface says the same");
+    let (code, refused) = set(json!({"a": {"target_level": null}, "ROOT": {"target_level": "LOUD"}}));
+    assert!(code == 500 && refused["errorMessage"].as_str().unwrap().contains("LOUD"), "{refused}");
+    assert_eq!(set(json!({"squall_worker::link": {"target_level": null}, "x y": {"target_level": "INFO"}})).0, 500);
+    assert_eq!(levels().as_object().unwrap().len(), 2, "all or nothing");
+    assert_eq!(set(json!({"squall_worker::link": {"target_level": null}})).0, 200);
+    assert_eq!(levels().as_object().unwrap().len(), 1);
+
     assert_eq!(post("debug/enable/10", Value::Null).0, 500, "what cannot be done is not said to be done");
     let wrong = post("rebalance/5", json!({"rebalanceOptions": {"executors": {"nothing": 3}}}));
     assert_eq!(wrong.0, 500, "{}", wrong.1);

@@ -1,4 +1,4 @@
-// Logs of all workers of a topology, on whatever machine: followed, filtered, searched, downloaded.
+// Logs of all workers of a topology, or of the daemons, on whatever machine: followed, filtered, searched, downloaded.
 
 import { attr, card, h, put, say } from '../dom.js';
 import { bytes, many } from '../format.js';
@@ -11,29 +11,57 @@ const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'];
 
 export async function show(main, name) {
   if (name === undefined) return choose(main);
-  const base = path`/v1/topologies/${name}`;
+  const base = path`/v1/topologies/${name}/logs`;
+  const files = await call(base);
+  const link = (f, stream, text) => h('a', { href: `${base}/${f.worker}/download?supervisor=${encodeURIComponent(f.supervisor)}&stream=${stream}`, download: true }, text);
+  return view(main, {
+    base,
+    trail: [topologyLink(name), ' / '],
+    one: { key: 'worker', label: 'Worker', all: 'all workers', options: files.map((f) => [f.worker, `worker ${f.worker} on ${f.host}`]) },
+    streams: true,
+    files: files.map((f) => [`worker ${f.worker} on ${f.host}: `, link(f, 'log', `log, ${bytes(f.bytes)}`), ', ', link(f, 'out', `output, ${bytes(f.output_bytes)}`)]),
+  });
+}
+
+/** What nimbus and the supervisors logged themselves. */
+export async function daemons(main) {
+  const base = '/v1/logs';
+  const files = await call(base);
+  const called = (f) => (f.daemon === 'nimbus' ? 'nimbus' : `supervisor ${f.daemon.slice(0, 8)} on ${f.host}`);
+  return view(main, {
+    base,
+    trail: [h('a', { href: '#/logs' }, 'Logs'), ' / '],
+    heading: 'Daemons',
+    one: { key: 'daemon', label: 'Daemon', all: 'all daemons', options: files.map((f) => [f.daemon, called(f)]) },
+    streams: false,
+    files: files.map((f) => [`${called(f)}: `, h('a', { href: `${base}/${f.daemon}/download`, download: true }, `log, ${bytes(f.bytes)}`)]),
+  });
+}
+
+/** Lines of many logs, or of `one` of them. */
+function view(main, { base, trail, heading = 'Logs', one, streams, files }) {
   const asked = new URLSearchParams(location.hash.split('?')[1] ?? '');
-  const files = await call(`${base}/logs`);
   const lines = h('div', { class: 'lines', role: 'log', 'aria-live': 'off', tabindex: 0, 'aria-label': 'Log lines' });
   const text = h('input', { type: 'search', placeholder: 'Text to look for', 'aria-label': 'Text to look for', value: asked.get('text') ?? '' });
   const level = h('select', { 'aria-label': 'Least level' }, LEVELS.map((l) => h('option', { value: l }, l)));
   level.value = asked.get('level') ?? 'trace';
-  const worker = h('select', { 'aria-label': 'Worker' }, h('option', { value: '' }, 'all workers'), files.map((f) => h('option', { value: f.worker }, `worker ${f.worker} on ${f.host}`)));
-  worker.value = asked.get('worker') ?? '';
+  const only = h('select', { 'aria-label': one.label }, h('option', { value: '' }, one.all), one.options.map(([value, text]) => h('option', { value }, text)));
+  only.value = asked.get(one.key) ?? '';
   const stream = h('select', { 'aria-label': 'What' }, h('option', { value: 'log' }, 'log'), h('option', { value: 'out' }, 'stdout and stderr'));
   const follow = h('button', { type: 'button', class: 'main', 'aria-pressed': 'true' }, 'Following');
   const search = h('button', { type: 'button', class: 'plain' }, 'Search all files');
   const state = h('span', { class: 'dim', role: 'status' });
-  const form = h('form', { class: 'controls' }, text, level, worker, stream, search, follow, state);
+  const form = h('form', { class: 'controls' }, text, level, only, streams && stream, search, follow, state);
   let close = null;
   let stuck = true;
 
   lines.addEventListener('scroll', () => { stuck = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40; });
 
   function query(more = {}) {
-    const q = new URLSearchParams({ level: level.value, stream: stream.value, ...more });
+    const q = new URLSearchParams({ level: level.value, ...more });
+    if (streams) q.set('stream', stream.value);
     if (text.value) q.set('text', text.value);
-    if (worker.value !== '') q.set('worker', worker.value);
+    if (only.value !== '') q.set(one.key, only.value);
     return q.toString();
   }
 
@@ -50,7 +78,7 @@ export async function show(main, name) {
     attr(follow, 'aria-pressed', 'true');
     say(follow, 'Following');
     say(state, 'waiting for lines');
-    close = listen(`${base}/logs/follow?${query({ tail: 500 })}`, {
+    close = listen(`${base}/follow?${query({ tail: 500 })}`, {
       quiet: true,
       lines(list) {
         say(state, '');
@@ -78,7 +106,7 @@ export async function show(main, name) {
     stop();
     say(state, 'searching …');
     try {
-      const found = await call(`${base}/logs/search?${query({ limit: 1000 })}`);
+      const found = await call(`${base}/search?${query({ limit: 1000 })}`);
       put(lines);
       stuck = false;
       append(found.lines);
@@ -98,12 +126,10 @@ export async function show(main, name) {
     if (close) start();
     else find();
   });
-  for (const select of [level, worker, stream]) select.addEventListener('change', () => (close ? start() : find()));
+  for (const select of [level, only, stream]) select.addEventListener('change', () => (close ? start() : find()));
 
-  const downloads = h('ul', { class: 'plainlist' }, files.map((f) => h('li', {}, `worker ${f.worker} on ${f.host}: `,
-    h('a', { href: `${base}/logs/${f.worker}/download?supervisor=${encodeURIComponent(f.supervisor)}`, download: true }, `log, ${bytes(f.bytes)}`), ', ',
-    h('a', { href: `${base}/logs/${f.worker}/download?supervisor=${encodeURIComponent(f.supervisor)}&stream=out`, download: true }, `output, ${bytes(f.output_bytes)}`))));
-  put(main, title(h('span', { class: 'trail' }, topologyLink(name), ' / '), h('h1', {}, 'Logs')), h('section', { class: 'card' }, form, lines), card('Files', null, files.length ? downloads : h('p', { class: 'none' }, 'No logs yet.')));
+  const downloads = h('ul', { class: 'plainlist' }, files.map((parts) => h('li', {}, parts)));
+  put(main, title(h('span', { class: 'trail' }, trail), h('h1', {}, heading)), h('section', { class: 'card' }, form, lines), card('Files', null, files.length ? downloads : h('p', { class: 'none' }, 'No logs yet.')));
   start();
   return () => close?.();
 }
@@ -113,14 +139,19 @@ const SHAPE = /^\[(\S+) (ERROR|WARN|INFO|DEBUG|TRACE)\s+([^\]]*)\] ?(.*)$/s;
 
 function row(line) {
   const parts = SHAPE.exec(line.text);
-  const who = h('span', { class: 'who', title: `worker ${line.worker} on ${line.host}` }, `w${line.worker}`);
+  const who = h('span', { class: 'who', title: source(line) }, mark(line));
   if (!parts) return h('div', { class: 'row' }, who, h('span', { class: 'message' }, line.text));
   const [, time, level, target, message] = parts;
   return h('div', { class: 'row', 'data-level': level.toLowerCase() }, who, h('time', { title: time }, time.slice(11, 23)), h('span', { class: 'level' }, level), h('span', { class: 'target' }, target), h('span', { class: 'message' }, message));
 }
 
+/** Who wrote a line, in short and in full. */
+const mark = (line) => (line.worker !== undefined ? `w${line.worker}` : line.supervisor.slice(0, 6) || 'nimbus');
+const source = (line) => (line.worker !== undefined ? `worker ${line.worker} on ${line.host}` : line.supervisor ? `supervisor ${line.supervisor} on ${line.host}` : 'nimbus');
+
 async function choose(main) {
   const topologies = await call('/v1/topologies');
   const list = topologies.map((t) => h('li', {}, h('a', { href: `#/t/${encodeURIComponent(t.name)}/logs` }, t.name)));
-  put(main, title(h('h1', {}, 'Logs')), card('Topologies', null, list.length ? h('ul', { class: 'plainlist' }, list) : h('p', { class: 'none' }, 'No topology runs.')));
+  put(main, title(h('h1', {}, 'Logs')), card('Topologies', null, list.length ? h('ul', { class: 'plainlist' }, list) : h('p', { class: 'none' }, 'No topology runs.')),
+    card('Daemons', null, h('ul', { class: 'plainlist' }, h('li', {}, h('a', { href: '#/logs/daemons' }, 'nimbus and supervisors')))));
 }

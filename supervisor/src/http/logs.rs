@@ -1,30 +1,20 @@
-//! Workers' logs, a piece at a time. Which files there are is found by looking; no path comes from a request.
+//! Logs of workers and of the supervisor itself. Which files there are is found by looking; no path comes from a request.
 
 use std::path::{Path as FilePath, PathBuf};
-use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http_body_util::Channel;
 use serde::Deserialize;
-use squall_core::control::{LogFile, LogStream};
-use tokio::io::AsyncReadExt;
+use squall_core::control::{LineLevel, LogFile, LogSearch, LogStream};
+use squall_logs::Ask;
 
+use super::Shared;
 use super::answer::{Denied, Path, query};
-use super::rotated::{Parts, Position, files};
-use super::{LONGEST_WAIT, Shared};
 use crate::layout::Key;
 use crate::supervisor::Supervisor;
-
-const LONGEST_PIECE: u64 = 1 << 20;
-const PIECE: usize = 256 << 10;
-/// How often a log that is followed is looked at.
-const GLANCE: Duration = Duration::from_millis(50);
 
 pub(super) async fn list(State(supervisor): Shared) -> Json<Vec<LogFile>> {
     let length = |dir: &FilePath, stream: LogStream| std::fs::metadata(file(stream, dir)).map_or(0, |m| m.len());
@@ -40,7 +30,7 @@ pub(super) async fn list(State(supervisor): Shared) -> Json<Vec<LogFile>> {
 }
 
 /// The file of a log in a worker's folder.
-pub(super) fn file(stream: LogStream, dir: &FilePath) -> PathBuf {
+fn file(stream: LogStream, dir: &FilePath) -> PathBuf {
     dir.join(match stream {
         LogStream::Log => "worker.log",
         LogStream::Out => "worker.out",
@@ -53,56 +43,23 @@ fn log_of(supervisor: &Supervisor, key: &Key, stream: LogStream) -> Result<PathB
     found.map(|(_, dir)| file(stream, &dir)).ok_or_else(|| Denied::unknown("there is no such worker here, and was none"))
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Ask {
-    file: Option<u64>,
-    offset: Option<u64>,
-    tail: Option<u64>,
-    limit: Option<u64>,
-    follow_ms: u64,
-    stream: LogStream,
+/// The file of the supervisor's own log.
+fn own(supervisor: &Supervisor) -> Result<PathBuf, Denied> {
+    let file = supervisor.options.log_file.clone();
+    file.ok_or_else(|| Denied::unknown("this supervisor logs to no file"))
 }
 
 pub(super) async fn piece(State(supervisor): Shared, Path(key): Path<Key>, uri: Uri) -> Result<Response, Denied> {
     let ask: Ask = query(&uri)?;
-    let file = log_of(&supervisor, &key, ask.stream)?;
-    let deadline = tokio::time::Instant::now() + Duration::from_millis(ask.follow_ms).min(LONGEST_WAIT);
-    let limit = ask.limit.unwrap_or(LONGEST_PIECE).min(LONGEST_PIECE);
-    let mut closing = supervisor.closing();
-    let mut from: Option<Position> = None;
-    loop {
-        let path = file.clone();
-        let (at, size, bytes) = tokio::task::spawn_blocking(move || {
-            let parts = Parts::open(&path)?;
-            let at = match (from, ask.offset, ask.tail) {
-                (Some(from), ..) => parts.after(Some(from.file), from.offset),
-                (None, Some(offset), _) => parts.after(ask.file, offset),
-                (None, None, Some(tail)) => parts.tail(tail),
-                (None, None, None) => parts.after(None, 0),
-            };
-            Ok::<_, std::io::Error>((at, parts.size(at.file), parts.read(at, limit)?))
-        })
-        .await
-        .map_err(std::io::Error::other)
-        .and_then(|read| read)
-        .map_err(Denied::failed)?;
-        if !bytes.is_empty() || limit == 0 || tokio::time::Instant::now() >= deadline || *closing.borrow() {
-            let headers = [
-                (CONTENT_TYPE.as_str(), "application/octet-stream".to_owned()),
-                ("squall-file", at.file.to_string()),
-                ("squall-offset", at.offset.to_string()),
-                ("squall-next", (at.offset + bytes.len() as u64).to_string()),
-                ("squall-size", size.to_string()),
-            ];
-            return Ok((headers, bytes).into_response());
-        }
-        from = Some(at);
-        tokio::select! {
-            () = tokio::time::sleep(GLANCE) => {}
-            _ = closing.wait_for(|c| *c) => {}
-        }
-    }
+    read(&supervisor, log_of(&supervisor, &key, ask.stream)?, ask).await
+}
+
+pub(super) async fn own_piece(State(supervisor): Shared, uri: Uri) -> Result<Response, Denied> {
+    read(&supervisor, own(&supervisor)?, query(&uri)?).await
+}
+
+async fn read(supervisor: &Supervisor, log: PathBuf, ask: Ask) -> Result<Response, Denied> {
+    squall_logs::piece(&log, &ask, supervisor.closing()).await.map(IntoResponse::into_response).map_err(Denied::failed)
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -114,25 +71,53 @@ struct Whole {
 /// A whole log, files that were put aside first.
 pub(super) async fn download(State(supervisor): Shared, Path(key): Path<Key>, uri: Uri) -> Result<Response, Denied> {
     let Whole { stream } = query(&uri)?;
-    let log = log_of(&supervisor, &key, stream)?;
-    let (mut sender, channel) = Channel::<Bytes, std::io::Error>::new(2);
-    tokio::spawn(async move {
-        for path in files(&log) {
-            // One that was put aside meanwhile is sent under its new name or was sent already.
-            let Ok(mut file) = tokio::fs::File::open(path).await else { continue };
-            loop {
-                let mut piece = Vec::with_capacity(PIECE);
-                match (&mut file).take(PIECE as u64).read_to_end(&mut piece).await {
-                    Ok(0) => break,
-                    Ok(_) => {
-                        if sender.send_data(piece.into()).await.is_err() {
-                            return;
-                        }
-                    }
-                    Err(e) => return sender.abort(e),
-                }
-            }
-        }
-    });
-    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], Body::new(channel)).into_response())
+    Ok(whole(log_of(&supervisor, &key, stream)?))
+}
+
+pub(super) async fn own_download(State(supervisor): Shared) -> Result<Response, Denied> {
+    own(&supervisor).map(whole)
+}
+
+fn whole(log: PathBuf) -> Response {
+    ([(CONTENT_TYPE, "text/plain; charset=utf-8")], squall_logs::download(log)).into_response()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Wanted {
+    text: String,
+    level: LineLevel,
+    worker: Option<u32>,
+    stream: LogStream,
+    limit: usize,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Wanted { text: String::new(), level: LineLevel::Trace, worker: None, stream: LogStream::Log, limit: 1000 }
+    }
+}
+
+/// Lines of all of a topology's logs on this machine.
+pub(super) async fn search(
+    State(supervisor): Shared,
+    Path(topology): Path<String>,
+    uri: Uri,
+) -> Result<Json<LogSearch>, Denied> {
+    let wanted: Wanted = query(&uri)?;
+    let ours = |(t, w): &Key| *t == topology && wanted.worker.is_none_or(|only| only == *w);
+    let workers = supervisor.layout.workers().into_iter().filter(|(key, _)| ours(key));
+    let logs = workers.map(|((_, w), dir)| (Some(w), file(wanted.stream, &dir))).collect();
+    find(logs, wanted).await
+}
+
+/// Lines of the supervisor's own log.
+pub(super) async fn own_search(State(supervisor): Shared, uri: Uri) -> Result<Json<LogSearch>, Denied> {
+    find(vec![(None, own(&supervisor)?)], query(&uri)?).await
+}
+
+async fn find(logs: Vec<(Option<u32>, PathBuf)>, wanted: Wanted) -> Result<Json<LogSearch>, Denied> {
+    let find = move || squall_logs::search(&logs, (wanted.level, &wanted.text), wanted.limit);
+    let found = tokio::task::spawn_blocking(find).await.map_err(Denied::failed)?;
+    found.map(Json).map_err(Denied::failed)
 }

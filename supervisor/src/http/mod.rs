@@ -3,8 +3,6 @@
 mod answer;
 mod logs;
 mod metrics;
-mod rotated;
-mod search;
 mod workers;
 
 use std::sync::Arc;
@@ -33,7 +31,10 @@ pub(crate) fn router(supervisor: Arc<Supervisor>) -> Router {
         .route("/v1/logs/{topology}/{worker}", get(logs::piece))
         .route("/v1/logs/{topology}/{worker}/download", get(logs::download))
         .route("/metrics", get(metrics::metrics))
-        .route("/v1/search/{topology}", get(search::search))
+        .route("/v1/search/{topology}", get(logs::search))
+        .route("/v1/log", get(logs::own_piece))
+        .route("/v1/log/download", get(logs::own_download))
+        .route("/v1/log/search", get(logs::own_search))
         .fallback(nowhere)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(supervisor.clone(), needs_token))

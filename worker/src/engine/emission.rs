@@ -123,9 +123,14 @@ impl Emission {
             (false, Some(_)) => return Err(Error::user(format!("stream `{}` is not direct: no task may be named", out.name))),
             _ => {}
         }
-        // With no subscriber nothing else would find the mistake.
-        if out.routers.is_empty() && row.len() != out.schema.len() {
-            return Err(Error::user(format!("{} values for the fields ({})", row.len(), out.schema)));
+        if out.routers.is_empty() {
+            // Nothing else would find the mistake, or see the row.
+            if row.len() != out.schema.len() {
+                return Err(Error::user(format!("{} values for the fields ({})", row.len(), out.schema)));
+            }
+            if self.shared.taps.is_on() {
+                self.shared.taps.see_row(&out.source, &out.schema, row);
+            }
         }
         let mut delivered = direct_to.is_none();
         for r in 0..out.routers.len() {

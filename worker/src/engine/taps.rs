@@ -1,12 +1,13 @@
-//! Watched streams: now and then a tuple is copied on its way into the first bolt that takes the stream.
+//! Watched streams: now and then a tuple is copied on its way into the first bolt that takes the stream, or, where none does, when it
+//! is emitted.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use squall_core::control::{Sample, Tap};
-use squall_core::{Batch, Grouping, Plan};
+use squall_core::{Batch, Columns, Grouping, Lineage, Plan, Schema, Source, ValueRef};
 
 use crate::sync::lock;
 use crate::text::cut;
@@ -28,10 +29,18 @@ pub(crate) struct Taps {
 
 struct Watched {
     tap: Tap,
-    /// Where to watch: the component that takes the stream, and of its tasks this one if all get every tuple.
-    at: (usize, Option<u32>),
+    at: Place,
     /// What may still be caught, and since when that has grown.
     allowance: Mutex<(f64, Instant)>,
+}
+
+/// Where every tuple of a stream passes once.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Into the component that takes the stream, and of its tasks this one if all get every tuple.
+    Into(usize, Option<u32>),
+    /// Out of the component that emits: nobody takes it.
+    OutOf,
 }
 
 impl Taps {
@@ -43,9 +52,8 @@ impl Taps {
             if taps.iter().any(|w| w.tap == *tap) {
                 continue;
             }
-            if let Some(at) = place(plan, tap) {
-                taps.push(Watched { tap: tap.clone(), at, allowance: Mutex::new((1.0, Instant::now())) });
-            }
+            let at = place(plan, tap);
+            taps.push(Watched { tap: tap.clone(), at, allowance: Mutex::new((1.0, Instant::now())) });
         }
         self.on.store(!taps.is_empty(), Ordering::Relaxed);
     }
@@ -59,22 +67,36 @@ impl Taps {
     #[cold]
     pub(crate) fn see(&self, component: usize, task: u32, batch: &Batch) {
         let taps = self.taps.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let source = batch.source();
-        let here = |w: &&Watched| {
-            w.at.0 == component
-                && w.at.1.is_none_or(|only| only == task)
-                && *w.tap.component == *source.component
-                && *w.tap.stream == *source.stream
+        let passes = |at: Place| match at {
+            Place::Into(c, only) => c == component && only.is_none_or(|only| only == task),
+            Place::OutOf => false,
         };
-        for watched in taps.iter().filter(here) {
-            let n = watched.allowed(batch.len());
-            // Spread over the batch: its first rows alone may be of one kind.
-            for i in 0..n {
-                let Some(tuple) = batch.tuple(i * batch.len() / n) else { continue };
-                let mut json = tuple.to_json();
-                let cut = shorten(&mut json);
-                self.keep(Sample { tap: watched.tap.id, task: source.task, unix_ms: unix_ms(), tuple: json, cut });
+        for watched in taps.iter().filter(|w| passes(w.at) && w.is_of(batch.source())) {
+            self.catch(watched, batch);
+        }
+    }
+
+    /// A row is emitted on a stream that nobody takes.
+    #[cold]
+    pub(crate) fn see_row(&self, source: &Source, schema: &Arc<Schema>, row: &[ValueRef<'_>]) {
+        let taps = self.taps.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for watched in taps.iter().filter(|w| matches!(w.at, Place::OutOf) && w.is_of(source)) {
+            let mut columns = Columns::new(schema.clone());
+            if columns.push(row).is_ok() {
+                self.catch(watched, &Batch::new(source.clone(), columns.into(), Lineage::default()));
             }
+        }
+    }
+
+    fn catch(&self, watched: &Watched, batch: &Batch) {
+        let n = watched.allowed(batch.len());
+        // Spread over the batch: its first rows alone may be of one kind.
+        for i in 0..n {
+            let Some(tuple) = batch.tuple(i * batch.len() / n) else { continue };
+            let mut json = tuple.to_json();
+            let cut = shorten(&mut json);
+            let task = batch.source().task;
+            self.keep(Sample { tap: watched.tap.id, task, unix_ms: unix_ms(), tuple: json, cut });
         }
     }
 
@@ -94,6 +116,10 @@ impl Taps {
 }
 
 impl Watched {
+    fn is_of(&self, source: &Source) -> bool {
+        *self.tap.component == *source.component && *self.tap.stream == *source.stream
+    }
+
     /// How many of so many tuples may be caught now: a bucket that holds the samples of a second.
     fn allowed(&self, tuples: usize) -> usize {
         let mut allowance = lock(&self.allowance);
@@ -106,12 +132,12 @@ impl Watched {
     }
 }
 
-/// Where every tuple of a stream passes once.
-fn place(plan: &Plan, tap: &Tap) -> Option<(usize, Option<u32>)> {
-    plan.components.iter().enumerate().find_map(|(c, component)| {
+fn place(plan: &Plan, tap: &Tap) -> Place {
+    let taken = plan.components.iter().enumerate().find_map(|(c, component)| {
         let input = component.inputs.iter().find(|i| i.from == tap.component && i.stream == tap.stream)?;
-        Some((c, (input.grouping == Grouping::All).then(|| plan.tasks(c).start)))
-    })
+        Some(Place::Into(c, (input.grouping == Grouping::All).then(|| plan.tasks(c).start)))
+    });
+    taken.unwrap_or(Place::OutOf)
 }
 
 /// Cuts what is long; whether anything was.
@@ -165,7 +191,7 @@ mod tests {
         );
         let schema = squall_core::Schema::new([("n", squall_core::FieldType::Int)]);
         let rows: Vec<(i64,)> = (0..1000).map(|n| (n,)).collect();
-        let (columns, lineage) = Batch::of(schema, rows).unwrap().into_parts();
+        let (columns, lineage) = Batch::of(schema.clone(), rows).unwrap().into_parts();
         let source = squall_core::Source { component: "numbers".into(), stream: "default".into(), task: 1 };
         let batch = Batch::new(source, columns, lineage);
         let taps = Taps::default();
@@ -184,6 +210,13 @@ mod tests {
         let most = 1.0 + 50.0 * (begun.elapsed().as_secs_f64() + 1.0);
         assert!(!caught.is_empty() && caught.len() as f64 <= most, "{} caught", caught.len());
         assert!(caught.iter().all(|s| s.tap == 2 && s.task == 1 && s.tuple["n"].is_i64()));
+        // On a stream that nobody takes, what is emitted.
+        taps.set(&[tap(3, "late")], &plan);
+        let late = squall_core::Source { component: "numbers".into(), stream: "late".into(), task: 1 };
+        taps.see_row(&late, &Arc::new(schema.clone()), &[ValueRef::Int(7)]);
+        taps.see_row(batch.source(), &Arc::new(schema.clone()), &[ValueRef::Int(8)]);
+        let caught = taps.take();
+        assert_eq!(caught.iter().map(|s| (s.tap, s.tuple["n"].as_i64())).collect::<Vec<_>>(), [(3, Some(7))]);
         taps.set(&[], &plan);
         assert!(!taps.is_on() && taps.take().is_empty());
     }

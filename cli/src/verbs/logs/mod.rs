@@ -1,13 +1,15 @@
-//! `squall logs`: what the workers of a topology logged.
+//! `squall logs`: what the workers of a topology logged, and the daemons.
 
 mod lines;
 
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
-use squall_core::control::{LogFile, LogStream};
+use serde_json::json;
+use squall_core::control::LogStream;
 
-use crate::client::{Client, LogFrom, Where};
+use super::cluster::short;
+use crate::client::{Client, Log, LogFrom, Where};
 use crate::exit::{Failure, Outcome};
 use crate::show::Show;
 
@@ -18,26 +20,32 @@ const TAIL: u64 = 1 << 20;
 /// How long one call waits for more.
 const FOLLOW: Duration = Duration::from_secs(10);
 
-/// Prints the end of the workers' logs of a topology, and with -f what comes.
+/// Prints the end of the workers' logs of a topology, or of daemons' logs, and with -f what comes.
 ///
-/// Where there are several workers, each line begins with the worker's number.
+/// Where there are several, each line begins with the worker's number, or with the daemon's name.
 ///
 /// Examples:
 ///   squall logs digits
 ///   squall logs digits -f --worker 0
 ///   squall logs digits -n 1000 --grep WARN
+///   squall logs --daemon nimbus -f
+///   squall logs --daemon all --grep ERROR
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The topology's name or id.
-    name: String,
+    #[arg(required_unless_present = "daemon")]
+    name: Option<String>,
+    /// What daemons logged: nimbus, a supervisor by its id (the beginning is enough), machine or host, or all.
+    #[arg(long, value_name = "DAEMON", conflicts_with_all = ["name", "worker", "output"])]
+    daemon: Option<String>,
     /// Go on with what is logged from now on, until Ctrl-C or the topology's end.
     #[arg(short, long)]
     follow: bool,
     /// Only this worker.
     #[arg(long, value_name = "N")]
     worker: Option<u32>,
-    /// So many lines of each worker.
+    /// So many lines of each log.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
     lines: usize,
     /// Only lines that contain this text.
@@ -50,20 +58,41 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     let client = Client::find(place)?;
-    let mut files = client.logs(&args.name)?;
-    if let Some(worker) = args.worker {
-        files.retain(|f| f.worker == worker);
-        if files.is_empty() {
-            return Err(Failure::NotFound(format!("no log of worker {worker} of `{}`", args.name)));
-        }
-    }
-    files.sort_by_key(|f| f.worker);
-    let reader = Reader { client, args, several: files.len() > 1 };
+    let logs = match (&args.name, &args.daemon) {
+        (Some(name), _) => of_topology(&client, name, args.worker)?,
+        (None, daemon) => of_daemons(&client, daemon.as_deref().unwrap_or("all"))?,
+    };
+    let reader = Reader { client, args, several: logs.len() > 1 };
     let mut next = Vec::new();
-    for file in &files {
-        next.push((file.worker, reader.end(file, show)?));
+    for log in logs {
+        let place = reader.end(&log, show)?;
+        next.push((log, place));
     }
     if args.follow { reader.follow(next, show) } else { Ok(()) }
+}
+
+fn of_topology(client: &Client, name: &str, worker: Option<u32>) -> Outcome<Vec<Log>> {
+    let mut workers: Vec<u32> = client.logs(name)?.into_iter().map(|f| f.worker).collect();
+    if let Some(worker) = worker {
+        workers.retain(|w| *w == worker);
+        if workers.is_empty() {
+            return Err(Failure::NotFound(format!("no log of worker {worker} of `{name}`")));
+        }
+    }
+    workers.sort_unstable();
+    Ok(workers.into_iter().map(|worker| Log::Worker(name.to_owned(), worker)).collect())
+}
+
+fn of_daemons(client: &Client, daemon: &str) -> Outcome<Vec<Log>> {
+    let mut logs = client.daemon_logs()?;
+    let known: Vec<String> = logs.iter().map(|l| short(&l.daemon)).collect();
+    if daemon != "all" {
+        logs.retain(|l| l.machine == daemon || l.host == daemon || (!daemon.is_empty() && l.daemon.starts_with(daemon)));
+    }
+    if logs.is_empty() {
+        return Err(Failure::NotFound(format!("no daemon `{daemon}` has a log; there are {}", known.join(", "))));
+    }
+    Ok(logs.into_iter().map(|l| Log::Daemon(l.daemon)).collect())
 }
 
 /// A file of a log, and a byte in it.
@@ -81,8 +110,8 @@ impl Reader<'_> {
     }
 
     /// Prints the last lines of a log, and tells where to go on: in which file, and at which byte.
-    fn end(&self, log: &LogFile, show: &Show) -> Outcome<Place> {
-        let piece = |from| self.client.log(&self.args.name, log.worker, self.stream(), from, Duration::ZERO);
+    fn end(&self, log: &Log, show: &Show) -> Outcome<Place> {
+        let piece = |from| self.client.log(log, self.stream(), from, Duration::ZERO);
         let mut lines = Lines::default();
         let mut found: Vec<String> = Vec::new();
         let mut last = piece(LogFrom::Tail(TAIL))?;
@@ -102,7 +131,7 @@ impl Reader<'_> {
         }
         found.retain(|line| self.wanted(line));
         for line in &found[found.len().saturating_sub(self.args.lines)..] {
-            self.print(log.worker, line, show)?;
+            self.print(log, line, show)?;
         }
         // A line that is not finished is read again.
         Ok((last.file, last.next.saturating_sub(lines.unfinished() as u64)))
@@ -112,49 +141,48 @@ impl Reader<'_> {
         self.args.grep.as_ref().is_none_or(|text| line.contains(text))
     }
 
-    fn print(&self, worker: u32, line: &str, show: &Show) -> Outcome {
+    fn print(&self, log: &Log, line: &str, show: &Show) -> Outcome {
         if show.json {
-            let object = serde_json::json!({"worker": worker, "line": line});
+            let object = match log {
+                Log::Worker(_, worker) => json!({"worker": worker, "line": line}),
+                Log::Daemon(id) => json!({"daemon": id, "line": line}),
+            };
             return show.line(&object.to_string());
         }
-        if self.several { show.line(&format!("{worker} {line}")) } else { show.line(line) }
+        match log {
+            Log::Worker(_, worker) if self.several => show.line(&format!("{worker} {line}")),
+            Log::Daemon(id) if self.several => show.line(&format!("{} {line}", short(id))),
+            _ => show.line(line),
+        }
     }
 
-    /// Prints what comes, from a thread for each worker.
-    fn follow(&self, from: Vec<(u32, Place)>, show: &Show) -> Outcome {
-        let (sender, receiver) = sync_channel::<(u32, Outcome<String>)>(1024);
-        for (worker, place) in from {
-            let (client, name, stream) = (self.client.clone(), self.args.name.clone(), self.stream());
-            let sender = sender.clone();
-            std::thread::spawn(move || follow_one(&client, &name, worker, stream, place, &sender));
+    /// Prints what comes, from a thread for each log.
+    fn follow(&self, from: Vec<(Log, Place)>, show: &Show) -> Outcome {
+        let (sender, receiver) = sync_channel::<(Log, Outcome<String>)>(1024);
+        for (log, place) in from {
+            let (client, stream, sender) = (self.client.clone(), self.stream(), sender.clone());
+            std::thread::spawn(move || follow_one(&client, &log, stream, place, &sender));
         }
         drop(sender);
         // Ends when every thread has: the topology is gone.
-        for (worker, line) in receiver {
+        for (log, line) in receiver {
             let line = line?;
             if self.wanted(&line) {
-                self.print(worker, &line, show)?;
+                self.print(&log, &line, show)?;
             }
         }
         Ok(())
     }
 }
 
-fn follow_one(
-    client: &Client,
-    name: &str,
-    worker: u32,
-    stream: LogStream,
-    mut at: Place,
-    to: &SyncSender<(u32, Outcome<String>)>,
-) {
+fn follow_one(client: &Client, log: &Log, stream: LogStream, mut at: Place, to: &SyncSender<(Log, Outcome<String>)>) {
     let mut lines = Lines::default();
     loop {
-        let piece = match client.log(name, worker, stream, LogFrom::After(at.0, at.1), FOLLOW) {
+        let piece = match client.log(log, stream, LogFrom::After(at.0, at.1), FOLLOW) {
             Ok(piece) => piece,
             Err(Failure::NotFound(_)) => return,
             Err(failure) => {
-                let _ = to.send((worker, Err(failure)));
+                let _ = to.send((log.clone(), Err(failure)));
                 return;
             }
         };
@@ -164,7 +192,7 @@ fn follow_one(
         }
         at = (piece.file, piece.next);
         let mut closed = false;
-        lines.add(&piece.bytes, |line| closed |= to.send((worker, Ok(line.to_owned()))).is_err());
+        lines.add(&piece.bytes, |line| closed |= to.send((log.clone(), Ok(line.to_owned()))).is_err());
         if closed {
             return;
         }

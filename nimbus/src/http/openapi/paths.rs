@@ -26,6 +26,9 @@ use Answer::{Events, Json, Nothing, Text};
 const WAIT: &str = "after:int wait_ms:int";
 const LINES: &str = "text:text level:LineLevel worker:int stream:text limit:int tail:int";
 
+const DAEMON_LINES: &str = "text:text level:LineLevel daemon:text limit:int tail:int";
+const PIECE: &str = "file:int offset:int tail:int limit:int follow_ms:int stream:text";
+
 const fn get(path: &'static str, summary: &'static str, query: &'static str, answer: Answer) -> Call {
     Call { method: "get", path, summary, query, body: "", status: "200", answer }
 }
@@ -81,6 +84,11 @@ pub(super) const CALLS: &[Call] = &[
         "stream:text supervisor:text",
         Text("text/plain"),
     ),
+    get("/v1/logs", "The logs of the daemons themselves", "", Json("[DaemonLog]")),
+    get("/v1/logs/search", "Lines of daemons' logs, in order of time", DAEMON_LINES, Json("LogSearch")),
+    get("/v1/logs/follow", "The same, followed", DAEMON_LINES, Events("[LogLine]")),
+    get("/v1/logs/{daemon}", "A piece of a daemon's log", PIECE, Text("application/octet-stream")),
+    get("/v1/logs/{daemon}/download", "A daemon's whole log", "", Text("text/plain")),
     get("/v1/models", "Models of all topologies", "", Json("[ModelOverview]")),
     post("/v1/models/import", "Makes a blob of a model file, to be deployed", "bytes", Json("ImportedModel")),
     get("/metrics", "Metrics for Prometheus", "", Text("application/openmetrics-text")),

@@ -113,7 +113,8 @@ pub(super) const SCHEMAS: &[(&str, &str)] = &[
     ("Samples", "next: int, samples: [Sample]"),
     ("Sample", "tap: int, task: int, unix_ms: int, tuple: any, cut?: bool"),
     ("LogFile", "topology: text, worker: int, supervisor: text, host: text, bytes: int, output_bytes: int"),
-    ("LogLine", "worker: int, supervisor: text, host: text, file: int, offset: int, text: text"),
+    ("DaemonLog", "daemon: text, machine: text, host: text, bytes: int"),
+    ("LogLine", "worker?: int, supervisor: text, host: text, file: int, offset: int, text: text"),
     ("LogSearch", "lines: [LogLine], complete: bool, bytes: int, ends: {int}, silent: [text]"),
     (
         "ModelOverview",

@@ -1,63 +1,38 @@
-//! Lines of all of a topology's logs on this machine, files that were put aside included.
+//! Lines of logs, files that were put aside included.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path as FilePath, PathBuf};
+use std::path::{Path, PathBuf};
 
-use axum::Json;
-use axum::extract::State;
-use axum::http::Uri;
-use serde::Deserialize;
-use squall_core::control::{LineFilter, LineLevel, LogLine, LogSearch, LogStream, in_order_of_time};
+use squall_core::control::{LineFilter, LineLevel, LogLine, LogSearch, in_order_of_time};
 
-use super::Shared;
-use super::answer::{Denied, Path, query};
-use super::logs::file;
-use super::rotated::{MOST, numbered};
+use crate::numbered;
+use crate::parts::MOST;
 
-const MOST_LINES: usize = 10_000;
+/// The most lines of a search.
+pub const MOST_LINES: usize = 10_000;
 const LONGEST_LINE: usize = 8 << 10;
 
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Ask {
-    text: String,
-    level: LineLevel,
-    worker: Option<u32>,
-    stream: LogStream,
-    limit: usize,
-}
-
-impl Default for Ask {
-    fn default() -> Self {
-        Ask { text: String::new(), level: LineLevel::Trace, worker: None, stream: LogStream::Log, limit: 1000 }
-    }
-}
-
-pub(super) async fn search(
-    State(supervisor): Shared,
-    Path(topology): Path<String>,
-    uri: Uri,
-) -> Result<Json<LogSearch>, Denied> {
-    let ask: Ask = query(&uri)?;
-    let wanted = |(t, w): &(String, u32)| *t == topology && ask.worker.is_none_or(|only| only == *w);
-    let logs: Vec<(u32, PathBuf)> = supervisor
-        .layout
-        .workers()
-        .into_iter()
-        .filter(|(key, _)| wanted(key))
-        .map(|((_, w), dir)| (w, file(ask.stream, &dir)))
-        .collect();
-    let found = tokio::task::spawn_blocking(move || find_all(&ask, &logs)).await.map_err(Denied::failed)?;
-    found.map(Json).map_err(Denied::failed)
-}
-
-fn find_all(ask: &Ask, logs: &[(u32, PathBuf)]) -> std::io::Result<LogSearch> {
-    let limit = ask.limit.min(MOST_LINES);
+/// The newest lines of several logs that are of at least this level and hold the text, in order of time. A log is a worker's, or a
+/// daemon's own. Blocks while it reads.
+///
+/// ```
+/// use squall_core::control::LineLevel;
+/// let dir = tempfile::tempdir().unwrap();
+/// let log = dir.path().join("nimbus.log");
+/// std::fs::write(&log, "[2026-01-02T03:04:05.678Z INFO  squall_nimbus] nimbus is here\n").unwrap();
+/// let found = squall_logs::search(&[(None, log)], (LineLevel::Trace, "HERE"), 10).unwrap();
+/// assert!(found.complete && found.lines.len() == 1);
+/// ```
+///
+/// # Errors
+/// A file cannot be read.
+pub fn search(logs: &[(Option<u32>, PathBuf)], wanted: (LineLevel, &str), limit: usize) -> std::io::Result<LogSearch> {
+    let limit = limit.min(MOST_LINES);
     let mut all = LogSearch { complete: true, ..LogSearch::default() };
     let mut found = Vec::new();
     for (worker, path) in logs {
-        found.push(find(ask, (*worker, path), limit, &mut all)?);
+        found.push(find(wanted, (*worker, path), limit, &mut all)?);
     }
     all.lines = in_order_of_time(found);
     let too_many = all.lines.len().saturating_sub(limit);
@@ -67,7 +42,12 @@ fn find_all(ask: &Ask, logs: &[(u32, PathBuf)]) -> std::io::Result<LogSearch> {
 }
 
 /// The newest lines of one log: newest file first, until there are enough.
-fn find(ask: &Ask, (worker, path): (u32, &FilePath), limit: usize, all: &mut LogSearch) -> std::io::Result<Vec<LogLine>> {
+fn find(
+    (level, text): (LineLevel, &str),
+    (worker, path): (Option<u32>, &Path),
+    limit: usize,
+    all: &mut LogSearch,
+) -> std::io::Result<Vec<LogLine>> {
     let mut found: VecDeque<LogLine> = VecDeque::new();
     for file in 0..=MOST {
         let path = numbered(path, file);
@@ -79,7 +59,7 @@ fn find(ask: &Ask, (worker, path): (u32, &FilePath), limit: usize, all: &mut Log
         };
         let room = limit - found.len();
         let mut here: VecDeque<LogLine> = VecDeque::new();
-        let mut filter = LineFilter::new(ask.level, &ask.text);
+        let mut filter = LineFilter::new(level, text);
         let end = each_line(reader, |offset, text| {
             if filter.wants(&text) {
                 here.push_back(LogLine { worker, file, offset, text, ..LogLine::default() });
@@ -91,7 +71,7 @@ fn find(ask: &Ask, (worker, path): (u32, &FilePath), limit: usize, all: &mut Log
         })?;
         all.bytes += end;
         if file == 0 {
-            all.ends.insert(worker, end);
+            all.ends.insert(worker.unwrap_or(0), end);
         }
         here.append(&mut found);
         found = here;
@@ -152,21 +132,21 @@ mod tests {
         write("a.log.1", "[1 INFO x] one\n[2 WARN x] two\nmore of two\n");
         write("a.log", &format!("[4 ERROR x] <script>\n[6 DEBUG x] {}\n[7 INFO x] seven", "ä".repeat(LONGEST_LINE)));
         write("b.log", "[3 INFO x] three\n[5 WARN x] five\n");
-        let logs = [(0, dir.path().join("a.log")), (1, dir.path().join("b.log"))];
-        let texts = |ask: Ask| {
-            let found = find_all(&ask, &logs).unwrap();
+        let logs = [(Some(0), dir.path().join("a.log")), (Some(1), dir.path().join("b.log"))];
+        let texts = |level, text: &str, limit| {
+            let found = search(&logs, (level, text), limit).unwrap();
             (found.complete, found.lines.iter().map(|l| l.text.chars().take(12).collect::<String>()).collect::<Vec<_>>())
         };
-        let (complete, all) = texts(Ask::default());
+        let (complete, all) = texts(LineLevel::Trace, "", 1000);
         assert!(complete);
         let order =
             ["[1 INFO x] o", "[2 WARN x] t", "more of two", "[3 INFO x] t", "[4 ERROR x] ", "[5 WARN x] f", "[6 DEBUG x] "];
         assert_eq!(all, order, "the line that is still being written is not there yet");
-        assert_eq!(texts(Ask { limit: 2, ..Ask::default() }), (false, order[5..].iter().map(|s| (*s).to_owned()).collect()));
-        let warned = texts(Ask { level: LineLevel::Warn, ..Ask::default() }).1;
+        assert_eq!(texts(LineLevel::Trace, "", 2), (false, order[5..].iter().map(|s| (*s).to_owned()).collect()));
+        let warned = texts(LineLevel::Warn, "", 1000).1;
         assert_eq!(warned, ["[2 WARN x] t", "more of two", "[4 ERROR x] ", "[5 WARN x] f"]);
-        assert_eq!(texts(Ask { text: "SCRIPT".into(), ..Ask::default() }).1, ["[4 ERROR x] "]);
-        let found = find_all(&Ask::default(), &logs).unwrap();
+        assert_eq!(texts(LineLevel::Trace, "SCRIPT", 1000).1, ["[4 ERROR x] "]);
+        let found = search(&logs, (LineLevel::Trace, ""), 1000).unwrap();
         assert_eq!(found.ends[&1], 33);
         assert!(found.lines.iter().all(|l| l.text.len() <= LONGEST_LINE + 8));
     }

@@ -6,21 +6,13 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// No log has more files put aside.
-pub(super) const MOST: u32 = 9;
+use crate::numbered;
 
-/// The name of a file that was put aside so many times.
-pub(super) fn numbered(path: &Path, file: u32) -> PathBuf {
-    if file == 0 {
-        return path.to_owned();
-    }
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{file}"));
-    name.into()
-}
+/// No log has more files put aside.
+pub(crate) const MOST: u32 = 9;
 
 /// A log's files, oldest first.
-pub(super) fn files(path: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(path: &Path) -> Vec<PathBuf> {
     (0..=MOST).rev().map(|n| numbered(path, n)).filter(|p| p.exists()).collect()
 }
 
@@ -37,19 +29,19 @@ struct Part {
 /// A log may be turned over meanwhile. A file then only moves on to a name that is still to be looked at, so it is seen twice
 /// at most and never missed.
 #[derive(Debug)]
-pub(super) struct Parts(Vec<Part>);
+pub(crate) struct Parts(Vec<Part>);
 
 /// A place in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Position {
+pub(crate) struct Position {
     /// Which of its files, by inode; 0 where there is none.
-    pub(super) file: u64,
+    pub(crate) file: u64,
     /// The byte in this file.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
 }
 
 impl Parts {
-    pub(super) fn open(path: &Path) -> io::Result<Parts> {
+    pub(crate) fn open(path: &Path) -> io::Result<Parts> {
         let mut parts: Vec<Part> = Vec::new();
         for n in 0..=MOST {
             let file = match File::open(numbered(path, n)) {
@@ -66,7 +58,7 @@ impl Parts {
     }
 
     /// So many bytes before the end.
-    pub(super) fn tail(&self, mut bytes: u64) -> Position {
+    pub(crate) fn tail(&self, mut bytes: u64) -> Position {
         for part in &self.0 {
             if part.size >= bytes {
                 return Position { file: part.id, offset: part.size - bytes };
@@ -79,7 +71,7 @@ impl Parts {
     /// Where to read on for one who has come so far, in the newest file unless another is named: there, or at the beginning of
     /// the next file with something in it. A file that is gone was the oldest, so what is left begins after it; one that is
     /// shorter than before began anew.
-    pub(super) fn after(&self, file: Option<u64>, offset: u64) -> Position {
+    pub(crate) fn after(&self, file: Option<u64>, offset: u64) -> Position {
         let newest = 0;
         let (mut at, mut offset) = match file {
             None | Some(0) => (newest, offset),
@@ -99,12 +91,12 @@ impl Parts {
     }
 
     /// How long a file is.
-    pub(super) fn size(&self, file: u64) -> u64 {
+    pub(crate) fn size(&self, file: u64) -> u64 {
         self.0.iter().find(|p| p.id == file).map_or(0, |p| p.size)
     }
 
     /// At most `limit` bytes from a position.
-    pub(super) fn read(&self, from: Position, limit: u64) -> io::Result<Vec<u8>> {
+    pub(crate) fn read(&self, from: Position, limit: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         if let Some(mut file) = self.0.iter().find(|p| p.id == from.file).map(|p| &p.file) {
             file.seek(SeekFrom::Start(from.offset))?;
