@@ -97,7 +97,7 @@ fn inside_a_namespace() {
 #[test]
 #[ignore = "measures; run it by name with --nocapture"]
 fn how_long_it_takes() {
-    let mut chaos = Chaos::start(number("SQUALL_CHAOS_SEED").unwrap_or(7), 400_000, Some(4), false);
+    let mut chaos = Chaos::start(number("SQUALL_CHAOS_SEED").unwrap_or(7), 2_000_000, Some(4), false);
     measure::kills(&mut chaos, 6);
     measure::silences(&mut chaos, 5);
 }

@@ -70,7 +70,9 @@ impl Chaos {
                 let folder = dir.path().join(name);
                 std::fs::create_dir_all(&folder).expect("the folder can be written to");
                 let folder = folder.display().to_string();
-                run_tool("mount", &["-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs", &folder]);
+                // The sink's holds every number several times over.
+                let size = if *name == "out" { "size=96m,mode=0700" } else { "size=16m,mode=0700" };
+                run_tool("mount", &["-t", "tmpfs", "-o", size, "tmpfs", &folder]);
             }
         }
         let cluster = Cluster::start_in(dir, &machines);
