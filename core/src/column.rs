@@ -150,8 +150,6 @@ impl Column {
     #[inline]
     fn push(&mut self, value: ValueRef<'_>) -> Option<usize> {
         match (self, value) {
-            (Column::Int(c), ValueRef::Int(v)) => c.push(v),
-            (Column::Str(c), ValueRef::Str(v)) => return c.push(v).then_some(EACH + v.len()),
             (Column::Float(c), ValueRef::Float(v)) => c.push(v),
             (Column::Float(c), ValueRef::Int(v)) => c.push(v as f64),
             (Column::Bool(c), ValueRef::Bool(v)) => c.push(v),
@@ -331,7 +329,16 @@ impl Columns {
         }
         let mut bytes = 0;
         for (i, (column, value)) in self.columns.iter_mut().zip(row).enumerate() {
-            match column.push(*value) {
+            // Text and integers, which nearly every row has, without a call.
+            let size = match (&mut *column, value) {
+                (Column::Str(c), ValueRef::Str(v)) => c.push(v).then_some(EACH + v.len()),
+                (Column::Int(c), ValueRef::Int(v)) => {
+                    c.push(*v);
+                    Some(EACH)
+                }
+                (column, value) => column.push(*value),
+            };
+            match size {
                 Some(size) => bytes += size,
                 None => return Err(self.refuse(i, *value)),
             }

@@ -321,7 +321,20 @@ impl<'a> Output<'a> {
     #[inline]
     pub fn finish(&mut self, tuple: &Tuple<'_>, result: Result<()>) {
         let row = tuple.row();
-        if self.apart.is_empty() || !self.apart.contains(&row) {
+        self.anchors.clear();
+        self.current = None;
+        if result.is_ok() && row == self.next && self.apart.is_empty() {
+            self.next += 1;
+            return self.sink.ack(tuple.edges());
+        }
+        self.finish_with_care(tuple, result);
+    }
+
+    /// The same where something is out of the ordinary; apart, so that the usual stays short.
+    #[cold]
+    fn finish_with_care(&mut self, tuple: &Tuple<'_>, result: Result<()>) {
+        let row = tuple.row();
+        if !self.apart.contains(&row) {
             match result {
                 Ok(()) => self.sink.ack(tuple.edges()),
                 Err(error) => self.sink.fail(tuple.edges(), &error),
@@ -333,8 +346,6 @@ impl<'a> Output<'a> {
         } else {
             self.set_apart(row);
         }
-        self.anchors.clear();
-        self.current = None;
     }
 
     /// `execute_batch` returned this: all tuples not yet settled are acked or failed; for engines.
