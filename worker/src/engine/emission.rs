@@ -156,11 +156,17 @@ impl Emission {
 
     #[inline(always)]
     fn append(&mut self, at: usize, trees: &mut impl Trees, row: &[ValueRef<'_>]) -> Result<()> {
-        if self.bundles[at].columns.is_none() {
-            self.begin(at);
-        }
-        let bundle = &mut self.bundles[at];
-        let Some(columns) = &mut bundle.columns else { return Ok(()) };
+        let Emission { shared, streams, bundles, dirty, marks, transferred, .. } = self;
+        let Some(bundle) = bundles.get_mut(at) else { return Ok(()) };
+        let columns = match &mut bundle.columns {
+            Some(columns) => columns,
+            none => {
+                if !std::mem::replace(&mut bundle.dirty, true) {
+                    dirty.push(at);
+                }
+                none.insert(begin(shared, &streams[bundle.stream]))
+            }
+        };
         let (rows, bytes) = (columns.len(), columns.bytes());
         if let Err(misfit) = columns.push(row) {
             return Err(Error::user(misfit));
@@ -172,24 +178,13 @@ impl Emission {
             return Err(Error::user(format!("a row of more than {LARGEST_ROW} bytes")));
         }
         for (task, lineage) in bundle.tasks.iter().zip(&mut bundle.lineages) {
-            trees.add(rows, lineage, &mut self.marks, || self.shared.bit(*task));
+            trees.add(rows, lineage, marks, || shared.bit(*task));
         }
-        self.transferred += bundle.tasks.len() as u64;
+        *transferred += bundle.tasks.len() as u64;
         if rows + 1 >= ROWS || now >= BYTES {
             self.flush_bundle(at);
         }
         Ok(())
-    }
-
-    /// The first row of a bundle.
-    #[cold]
-    fn begin(&mut self, at: usize) {
-        let bundle = &mut self.bundles[at];
-        let stream = &self.streams[bundle.stream];
-        bundle.columns = Some(self.shared.pool.take(stream.number, &stream.schema));
-        if !std::mem::replace(&mut bundle.dirty, true) {
-            self.dirty.push(at);
-        }
     }
 
     /// An input is done, or failed.
@@ -270,4 +265,10 @@ impl Emission {
             self.shared.pool.give(stream.number, columns);
         }
     }
+}
+
+/// Memory for the first row of a bundle.
+#[cold]
+fn begin(shared: &Shared, stream: &OutStream) -> Columns {
+    shared.pool.take(stream.number, &stream.schema)
 }

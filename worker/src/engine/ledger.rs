@@ -22,6 +22,13 @@ struct Slot {
     fresh_ns: u64,
 }
 
+impl Slot {
+    fn close(&mut self) {
+        self.live = false;
+        self.generation = self.generation.wrapping_add(1);
+    }
+}
+
 /// What became of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -32,6 +39,13 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// The spout's id of the tuple.
+    pub(crate) fn id(&self) -> u64 {
+        match self {
+            Outcome::Done { id, .. } | Outcome::Failed { id, .. } => *id,
+        }
+    }
+
     /// How long a tree took that is done; none for one that failed.
     pub(crate) fn took_ns(&self) -> Option<u64> {
         match self {
@@ -85,18 +99,21 @@ impl Ledger {
 
     /// Begins a tree. Its first edges follow with [`Ledger::plant`], before anything is sent.
     pub(crate) fn open(&mut self) -> Root {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { generation: self.seed, ..Slot::default() });
-            (self.slots.len() - 1) as u32
-        });
+        let slot = self.free.pop().unwrap_or_else(|| self.another());
         Root { task: self.task, slot, generation: self.slots[slot as usize].generation }
+    }
+
+    #[cold]
+    fn another(&mut self) -> u32 {
+        self.slots.push(Slot { generation: self.seed, ..Slot::default() });
+        (self.slots.len() - 1) as u32
     }
 
     /// Says which edges a new tree has; with none it is done at once.
     pub(crate) fn plant(&mut self, root: Root, id: u64, xor: u64, workers: u64, now_ns: u64) -> Option<Outcome> {
         let slot = &mut self.slots[root.slot as usize];
         *slot = Slot { generation: slot.generation, live: true, xor, workers, id, emitted_ns: now_ns, fresh_ns: now_ns };
-        (xor == 0).then(|| self.close(root.slot, now_ns, None))
+        if xor == 0 { Some(self.close(root.slot, now_ns, None)) } else { None }
     }
 
     /// Gives back a tree that was opened and not planted.
@@ -124,14 +141,17 @@ impl Ledger {
 
     /// Takes in edges that are done.
     pub(crate) fn settle(&mut self, edges: &[Edge], now_ns: u64, outcomes: &mut Vec<Outcome>) {
+        let Ledger { task, slots, free, .. } = self;
         for Edge { root, id } in edges {
-            let Some(slot) = self.slots.get_mut(root.slot as usize) else { continue };
-            if !slot.live || slot.generation != root.generation || root.task != self.task {
+            let Some(slot) = slots.get_mut(root.slot as usize) else { continue };
+            if !slot.live || slot.generation != root.generation || root.task != *task {
                 continue;
             }
             slot.xor ^= id;
             if slot.xor == 0 {
-                outcomes.push(self.close(root.slot, now_ns, None));
+                slot.close();
+                free.push(root.slot);
+                outcomes.push(Outcome::Done { id: slot.id, took_ns: now_ns.saturating_sub(slot.emitted_ns) });
             }
         }
     }
@@ -175,8 +195,7 @@ impl Ledger {
     fn close(&mut self, at: u32, now_ns: u64, failed: Option<Why>) -> Outcome {
         let slot = &mut self.slots[at as usize];
         let root = Root { task: self.task, slot: at, generation: slot.generation };
-        slot.live = false;
-        slot.generation = slot.generation.wrapping_add(1);
+        slot.close();
         let id = slot.id;
         let took_ns = now_ns.saturating_sub(slot.emitted_ns);
         self.free.push(at);

@@ -201,25 +201,28 @@ impl SpoutRole {
         let mut told = 0;
         while told < self.outcomes.len() {
             let SpoutRole { spout, outcomes, dead_letters, .. } = self;
-            let result = catch_unwind(AssertUnwindSafe(|| {
-                while let Some(outcome) = outcomes.get(told) {
-                    told += 1;
-                    match (*outcome, &mut *dead_letters) {
-                        (Outcome::Done { id, .. }, None) => spout.ack(id),
-                        (Outcome::Done { id, .. }, Some(letters)) => {
-                            letters.done(id);
-                            spout.ack(id);
+            let spout = &mut **spout;
+            let result = catch_unwind(AssertUnwindSafe(|| match dead_letters {
+                None => {
+                    for outcome in &outcomes[told..] {
+                        told += 1;
+                        match *outcome {
+                            Outcome::Done { id, .. } => spout.ack(id),
+                            Outcome::Failed { id, .. } => spout.fail(id),
                         }
-                        (Outcome::Failed { id, .. }, None) => spout.fail(id),
-                        (Outcome::Failed { id, root, why }, Some(letters)) => match letters.failed(id, root, why) {
-                            // Let go: as far as the spout is concerned, it is done.
-                            Ok(true) => spout.ack(id),
-                            Ok(false) => spout.fail(id),
-                            Err(error) => {
-                                shared.error(task, &error, false);
-                                spout.fail(id);
-                            }
-                        },
+                    }
+                }
+                Some(letters) => {
+                    for outcome in &outcomes[told..] {
+                        told += 1;
+                        if settled(letters, outcome).unwrap_or_else(|error| {
+                            shared.error(task, &error, false);
+                            false
+                        }) {
+                            spout.ack(outcome.id());
+                        } else {
+                            spout.fail(outcome.id());
+                        }
                     }
                 }
             }));
@@ -228,6 +231,17 @@ impl SpoutRole {
             }
         }
         self.outcomes.clear();
+    }
+}
+
+/// Whether a tuple is done as far as its spout is concerned: it is, or it failed so often that it is let go.
+fn settled(letters: &mut DeadLetters, outcome: &Outcome) -> Result<bool> {
+    match *outcome {
+        Outcome::Done { id, .. } => {
+            letters.done(id);
+            Ok(true)
+        }
+        Outcome::Failed { id, root, why } => letters.failed(id, root, why),
     }
 }
 
@@ -254,6 +268,21 @@ impl OutSink<'_> {
         self.out.emit(stream, task, Untracked, row, targets).map(drop)
     }
 
+    /// Without tracking a tuple counts as done once it is emitted, as in Storm. Apart, so that `tracked` stays short.
+    #[inline(never)]
+    fn done_at_once(
+        &mut self,
+        stream: StreamId,
+        task: Option<u32>,
+        id: u64,
+        row: &[ValueRef<'_>],
+        targets: Option<&mut Vec<u32>>,
+    ) -> Result<()> {
+        self.untracked(stream, task, row, targets)?;
+        self.outcomes.push(Outcome::Done { id, took_ns: 0 });
+        Ok(())
+    }
+
     #[inline(always)]
     fn tracked(
         &mut self,
@@ -264,10 +293,7 @@ impl OutSink<'_> {
         targets: Option<&mut Vec<u32>>,
     ) -> Result<()> {
         if !self.shared.acking {
-            // Without tracking a tuple counts as done once it is emitted, as in Storm.
-            self.untracked(stream, task, row, targets)?;
-            self.outcomes.push(Outcome::Done { id, took_ns: 0 });
-            return Ok(());
+            return self.done_at_once(stream, task, id, row, targets);
         }
         self.room = self.room.saturating_sub(1);
         if let (Some(letters), Some(stream)) = (&mut *self.dead_letters, self.out.streams.get(stream.0 as usize)) {
