@@ -74,22 +74,23 @@ impl Spout for Constant {
     fn next_tuple(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next> {
         // Borrowed once for all rows of the turn: nothing is allocated for each.
         let row: Vec<_> = self.row.iter().map(Value::as_ref).collect();
-        for _ in 0..out.room() {
-            if let Some(id) = self.again.as_mut().and_then(Vec::pop) {
-                out.emit_with_id(&row[..], id)?;
-                continue;
-            }
-            if self.left == 0 {
-                return Ok(Next::End);
-            }
-            match &self.again {
-                Some(_) => out.emit_with_id(&row[..], self.next)?,
-                None => out.emit(&row[..])?,
+        let mut room = out.room() as u64;
+        while room > 0
+            && let Some(id) = self.again.as_mut().and_then(Vec::pop)
+        {
+            out.emit_with_id(&row[..], id)?;
+            room -= 1;
+        }
+        let tracked = self.again.is_some();
+        for _ in 0..room.min(self.left) {
+            match tracked {
+                true => out.emit_with_id(&row[..], self.next)?,
+                false => out.emit(&row[..])?,
             }
             self.next += 1;
             self.left -= 1;
         }
-        Ok(Next::More)
+        Ok(if self.left == 0 { Next::End } else { Next::More })
     }
 
     fn fail(&mut self, id: u64) {
