@@ -82,30 +82,30 @@ impl Emission {
         &mut self,
         stream: StreamId,
         direct_to: Option<u32>,
-        mut trees: T,
+        trees: T,
         row: &[ValueRef<'_>],
         reached: Option<&mut Vec<u32>>,
     ) -> Result<T> {
         let at = stream.0 as usize;
-        let routers = match self.streams.get(at) {
-            Some(out) if !out.direct && direct_to.is_none() && reached.is_none() => out.routers.len(),
-            _ => 0,
-        };
-        if routers == 0 {
-            return self.emit_with_care(at, direct_to, trees, row, reached);
-        }
-        for r in 0..routers {
-            if let Some(bundle) = self.streams[at].routers[r].route(row, &mut self.scratch) {
-                self.append(bundle, &mut trees, row)?;
+        // One subscriber, which routes the row to one task or to all: what nearly every emit is.
+        let bundle = match self.streams.get_mut(at) {
+            Some(OutStream { direct: false, routers, .. }) if direct_to.is_none() && reached.is_none() => {
+                match &mut routers[..] {
+                    [router] => router.route(row, &mut self.scratch),
+                    _ => None,
+                }
             }
-        }
+            _ => None,
+        };
+        let Some(bundle) = bundle else { return self.emit_with_care(at, direct_to, trees, row, reached) };
+        let trees = self.append(bundle, trees, row)?;
         self.streams[at].emitted += 1;
         self.emitted += 1;
         Ok(trees)
     }
 
-    /// The same where a task is named, the receivers are asked for, nobody listens or something is wrong; apart, so that
-    /// the usual emit stays short.
+    /// The same where several subscribe or nobody does, a task is named, the receivers are asked for, or something is wrong;
+    /// apart, so that the usual emit stays short.
     #[inline(never)]
     fn emit_with_care<T: Trees>(
         &mut self,
@@ -141,7 +141,7 @@ impl Emission {
             };
             let Some(bundle) = bundle else { continue };
             delivered = true;
-            self.append(bundle, &mut trees, row)?;
+            trees = self.append(bundle, trees, row)?;
             if let Some(reached) = reached.as_deref_mut() {
                 reached.extend_from_slice(&self.bundles[bundle].tasks);
             }
@@ -155,9 +155,9 @@ impl Emission {
     }
 
     #[inline(always)]
-    fn append(&mut self, at: usize, trees: &mut impl Trees, row: &[ValueRef<'_>]) -> Result<()> {
+    fn append<T: Trees>(&mut self, at: usize, mut trees: T, row: &[ValueRef<'_>]) -> Result<T> {
         let Emission { shared, streams, bundles, dirty, marks, transferred, .. } = self;
-        let Some(bundle) = bundles.get_mut(at) else { return Ok(()) };
+        let Some(bundle) = bundles.get_mut(at) else { return Ok(trees) };
         let columns = match &mut bundle.columns {
             Some(columns) => columns,
             none => {
@@ -177,14 +177,16 @@ impl Emission {
             columns.truncate(rows, bytes);
             return Err(Error::user(format!("a row of more than {LARGEST_ROW} bytes")));
         }
-        for (task, lineage) in bundle.tasks.iter().zip(&mut bundle.lineages) {
-            trees.add(rows, lineage, marks, || shared.bit(*task));
+        match (&bundle.tasks[..], &mut bundle.lineages[..]) {
+            ([task], [lineage]) => trees.add(rows, lineage, marks, || shared.bit(*task)),
+            // By value: with its address given away it would be in memory in the other case too.
+            (tasks, lineages) => trees = add_all(trees, rows, (tasks, lineages), marks, shared),
         }
         *transferred += bundle.tasks.len() as u64;
         if rows + 1 >= ROWS || now >= BYTES {
             self.flush_bundle(at);
         }
-        Ok(())
+        Ok(trees)
     }
 
     /// An input is done, or failed.
@@ -265,6 +267,21 @@ impl Emission {
             self.shared.pool.give(stream.number, columns);
         }
     }
+}
+
+/// An edge to each of several receivers.
+#[inline(never)]
+fn add_all<T: Trees>(
+    mut trees: T,
+    rows: usize,
+    (tasks, lineages): (&[u32], &mut [Lineage]),
+    marks: &mut Marks,
+    shared: &Shared,
+) -> T {
+    for (task, lineage) in tasks.iter().zip(lineages) {
+        trees.add(rows, lineage, marks, || shared.bit(*task));
+    }
+    trees
 }
 
 /// Memory for the first row of a bundle.
