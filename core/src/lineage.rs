@@ -60,7 +60,7 @@ impl Lineage {
     /// l.push_one(0, Edge { root: Root::default(), id: 1 });
     /// assert_eq!(l.row(0).len(), 1);
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn push_one(&mut self, rows: usize, edge: Edge) {
         // The edge is passed to nothing but the vector, so that it need not be in memory before it is where it stays.
         let regular = self.ends.is_empty() && self.edges.len() == rows;
