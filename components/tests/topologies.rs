@@ -124,6 +124,17 @@ fn irises_come_without_end_and_with_their_predictions() {
 }
 
 #[test]
+fn customers_leave_or_stay_as_scikit_learn_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let bolts = run(dir.path(), plan(dir.path(), "churn.toml", &[]), usize::MAX);
+    assert_eq!(bolts["classify"].context().outputs[0].fields.to_string(), "id: int, label: str, confidence: float");
+    let rows = bolts["classify"].rows("default");
+    let labels: Vec<String> = rows.iter().map(|row| row[1].to_string()).collect();
+    assert_eq!(labels, expected("churn.csv"));
+    assert_eq!(rows.len(), 200);
+}
+
+#[test]
 fn words_are_counted_as_an_independent_count_does() {
     let dir = tempfile::tempdir().unwrap();
     run(dir.path(), plan(dir.path(), "wordcount.toml", &[]), usize::MAX);

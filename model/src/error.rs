@@ -166,6 +166,22 @@ pub enum Error {
         /// What is missing, and how to get it.
         what: String,
     },
+    /// A model larger than the memory there is for it.
+    #[error(
+        "`{}` needs {needed} bytes of memory, other models of the process {others}, and there are {available}: run it on a larger \
+         machine or give the process more (SQUALL_MODEL_MEMORY overrides, in bytes, what the machine or its control group says)",
+        path.display()
+    )]
+    Memory {
+        /// The model's file.
+        path: PathBuf,
+        /// Its size.
+        needed: u64,
+        /// The size of the other models that the process has open.
+        others: u64,
+        /// What can still be had.
+        available: u64,
+    },
     /// Something that cannot be.
     #[error("bug in squall-model: {0}; please report it")]
     Internal(String),
@@ -175,7 +191,7 @@ impl Error {
     /// Whose fault it is, and so whether trying again can help.
     pub fn domain(&self) -> Domain {
         match self {
-            Error::Io { .. } | Error::Unavailable { .. } => Domain::External,
+            Error::Io { .. } | Error::Unavailable { .. } | Error::Memory { .. } => Domain::External,
             Error::Internal(_) => Domain::Internal,
             _ => Domain::User,
         }

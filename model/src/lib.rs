@@ -13,6 +13,7 @@ mod estimators;
 mod hash;
 mod import;
 mod map;
+mod memory;
 mod model;
 mod pickle;
 mod table;

@@ -12,7 +12,7 @@ use crate::artefact::{Node, Store};
 use crate::estimators::text::{Reads, codes::Codes};
 use crate::estimators::{self, Scorer};
 use crate::map::{Identity, Map};
-use crate::{Classes, Column, Error, Kind, Rows, Table, describe, hash};
+use crate::{Classes, Column, Error, Kind, Rows, Table, describe, hash, memory};
 
 /// An opened artefact. Its weights are viewed in a read-only memory map that all processes share.
 ///
@@ -280,9 +280,21 @@ impl Model {
     /// Reads the whole file into memory now, so that the first rows need not wait for the disk.
     /// Where the kernel cannot do it, pages come when they are touched, and this is no error.
     ///
+    /// A model for which there is not memory enough, together with the others that this process has open, is refused before. The
+    /// machine tells how much there is, or its control group; `SQUALL_MODEL_MEMORY`, in bytes, overrides both.
+    ///
     /// # Errors
-    /// The kernel's refusal, such as too little memory.
+    /// Too little memory, or the kernel's refusal.
     pub fn prefault(&self) -> Result<(), Error> {
+        if let Some(available) = memory::available() {
+            let others = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+            let others = others.values().filter_map(Weak::upgrade).filter(|m| !std::ptr::eq(&**m, self));
+            let others = others.map(|m| m.mapped_bytes()).sum();
+            let needed = self.mapped_bytes();
+            if needed.saturating_add(others) > available {
+                return Err(Error::Memory { path: self.path.clone(), needed, others, available });
+            }
+        }
         let done = self.store.map.prefault();
         done.map_err(|e| Error::io("read ahead", &self.path, e))
     }

@@ -26,6 +26,31 @@ fn join(header: &serde_json::Value, data: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn a_model_larger_than_the_memory_is_refused_before_it_is_read_in() {
+    const NAME: &str = "a_model_larger_than_the_memory_is_refused_before_it_is_read_in";
+    if let Some(path) = std::env::var_os("SQUALL_TEST_MODEL") {
+        let model = Model::open(std::path::Path::new(&path)).unwrap();
+        println!("told: {:?}", model.prefault().map_err(|e| e.to_string()));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases/forest-gaps.pkl");
+    let path = folder.path().join("forest.safetensors");
+    let bytes = import(&source, &path, &mut |_, _| {}).unwrap().bytes;
+    // The limit is that of a process: another one is asked.
+    let told = |limit: u64| {
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args([NAME, "--exact", "--nocapture"]).env("SQUALL_TEST_MODEL", &path);
+        let output = again.env("SQUALL_MODEL_MEMORY", limit.to_string()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(told(bytes).contains("told: Ok"), "{}", told(bytes));
+    let refused = told(bytes - 1);
+    let expected = format!("needs {bytes} bytes of memory, other models of the process 0, and there are {}", bytes - 1);
+    assert!(refused.contains(&expected), "{refused}");
+}
+
+#[test]
 fn every_tensor_begins_on_64_bytes() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["pipeline-p5.pkl", "svc-rbf-many.pkl", "logistic-two.pkl"] {

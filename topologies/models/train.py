@@ -2,7 +2,7 @@
 run it again only to change them:
 
     python -m venv /tmp/squall-train
-    /tmp/squall-train/bin/pip install scikit-learn==1.9.1 joblib
+    /tmp/squall-train/bin/pip install scikit-learn==1.9.1 pandas==3.1.1 joblib
     /tmp/squall-train/bin/python topologies/models/train.py
 
 Seeds are fixed: the same versions write the same files. `expected/` holds what scikit-learn itself
@@ -16,12 +16,16 @@ import random
 import warnings
 
 import numpy
+import pandas
 import sklearn
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
 assert sklearn.__version__ == "1.9.1", "the models in the repository are made with scikit-learn 1.9.1"
@@ -94,6 +98,28 @@ def iris():
         expect("iris.csv", search, data.data)
 
 
+def churn():
+    """Made-up customers, some of whose towns and sums are missing; a pipeline as most are: gaps filled, texts encoded, numbers scaled."""
+    chance = numpy.random.RandomState(SEED)
+    n = 200
+    rows = pandas.DataFrame({
+        "id": numpy.arange(1, n + 1), "age": chance.randint(18, 85, n), "town": chance.choice(["Basel", "Bern", "Gen\u00e8ve", "Lugano"], n),
+        "plan": chance.choice(["free", "pro"], n), "spent": chance.lognormal(3, 1, n).round(2),
+    })
+    rows.loc[::11, "town"] = None
+    rows.loc[5::7, "spent"] = numpy.nan
+    leans = 0.06 * (rows["age"] - 50) + numpy.where(rows["plan"] == "pro", -1.5, 1.0) + 0.4 * (rows["town"] == "Lugano")
+    left = numpy.where(leans + 0.7 * chance.randn(n) > 0, "leaves", "stays")
+    prepared = ColumnTransformer([
+        ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), ["age", "spent"]),
+        ("texts", make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")), ["town", "plan"]),
+    ])
+    model = make_pipeline(prepared, LogisticRegression()).fit(rows, left)
+    dump("churn.pkl", model)
+    rows.to_csv(DATA / "customers.csv", index=False, lineterminator="\n")
+    expect("churn.csv", model, rows)
+
+
 WORDS = """
 wind rain storm cloud thunder lightning gust squall breeze calm tide wave harbour sail anchor mast rope
 deck crew captain island shore sand rock cliff river lake field forest meadow hill valley road bridge town
@@ -121,5 +147,6 @@ if __name__ == "__main__":
     DATA.mkdir(exist_ok=True)
     digits()
     iris()
+    churn()
     words()
     print("made with scikit-learn", sklearn.__version__, "and numpy", numpy.__version__)

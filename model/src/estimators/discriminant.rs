@@ -25,7 +25,9 @@ fn import_linear(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error>
     // The solver "lsqr" projects nothing.
     if object.some("scalings_").is_some() {
         let scalings = object.matrix("scalings_")?;
-        let outputs = object.size("_max_components")?.min(scalings.ncols());
+        // 0.17 kept all columns unless told otherwise.
+        let most = object.some("_max_components").or_else(|| object.some("n_components")).and_then(|n| n.int());
+        let outputs = most.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX).min(scalings.ncols());
         let projection = scalings.slice(ndarray::s![.., ..outputs]).t().as_standard_layout().into_owned();
         let offset = match object.some("xbar_") {
             Some(_) => {

@@ -240,7 +240,7 @@ pub(crate) fn load(node: &Node, store: &Store) -> Result<Scorer, Error> {
 
 /// The number of features, by the names it had over the years.
 fn n_features(object: &Obj<'_>) -> Result<usize, Error> {
-    let known = ["n_features_in_", "_n_features", "n_features_"];
+    let known = ["n_features_in_", "_n_features", "n_features_", "n_input_features_", "n_features"];
     let name = known.into_iter().find(|name| object.some(name).is_some()).unwrap_or(known[0]);
     match object.size(name)? {
         n if n > MAX_COLUMNS => Err(object.wrong(name, "is out of bounds")),

@@ -32,6 +32,10 @@ struct Encoder {
     sorted: Vec<Vec<(f64, usize)>>,
     /// Which features are texts, if any is.
     takes: Option<Vec<Column>>,
+    /// The group of each category, where infrequent ones share one.
+    groups: Option<View<i64>>,
+    /// The group of what is unknown, by feature, where it has one.
+    others: Vec<Option<usize>>,
     unknown: Unknown,
     /// One-hot: where each feature's columns begin, and which category has none.
     columns: Option<(Vec<usize>, Vec<Option<usize>>)>,
@@ -41,9 +45,6 @@ struct Encoder {
 
 fn import(op: &str, object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
     let mut node = Node::new(op, object.class());
-    if object.flag("_infrequent_enabled", false) {
-        return Err(Error::unsupported(object.class(), "infrequent categories are not supported"));
-    }
     let (mut categories, mut counts, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     for feature in object.list("categories_")? {
         let Some((values, are_texts)) = codes::coded(&feature, builder)? else {
@@ -55,9 +56,17 @@ fn import(op: &str, object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Err
     }
     node.n_features = Some(counts.len());
     codes::set_texts(&mut node, texts);
-    node.set("unknown", &*object.word("handle_unknown", "error"));
+    let unknown = object.word("handle_unknown", "error");
+    node.set("unknown", &*unknown);
+    if object.flag("_infrequent_enabled", false) {
+        let joins = matches!(&*unknown, "infrequent_if_exist" | "warn");
+        let (groups, others) = groups(object, &counts, joins)?;
+        builder.i64(&mut node, "groups", groups)?;
+        builder.i64(&mut node, "others", others)?;
+    }
     if op == ONE_HOT.op {
-        let dropped = object.some("drop_idx_").and_then(|v| v.list_or_ints());
+        let dropped =
+            object.some("_drop_idx_after_grouping").or_else(|| object.some("drop_idx_")).and_then(|v| v.list_or_ints());
         let dropped = dropped.unwrap_or_else(|| vec![-1; counts.len()]);
         builder.i64(&mut node, "dropped", dropped)?;
     } else {
@@ -71,15 +80,62 @@ fn import(op: &str, object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Err
     Ok(node)
 }
 
+/// Infrequent categories share a group: the group of each category, and that of unknown ones by feature, -1 where they have none.
+fn groups(object: &Obj<'_>, counts: &[i64], joins: bool) -> Result<(Vec<i64>, Vec<i64>), Error> {
+    let wrong = |name: &str| object.wrong(name, "does not fit `categories_`");
+    let mappings = object.list("_default_to_infrequent_mappings")?;
+    let infrequent = object.list("_infrequent_indices")?;
+    if mappings.len() != counts.len() || infrequent.len() != counts.len() {
+        return Err(wrong("_infrequent_indices"));
+    }
+    let (mut groups, mut others) = (Vec::new(), Vec::new());
+    for ((mapping, infrequent), count) in mappings.iter().zip(&infrequent).zip(counts) {
+        if mapping.is_none() {
+            groups.extend(0..*count);
+            others.push(-1);
+            continue;
+        }
+        let mapping: Option<Vec<i64>> = mapping.ints().map(|m| m.iter().copied().collect());
+        let mut mapping = mapping.ok_or_else(|| wrong("_default_to_infrequent_mappings"))?;
+        if mapping.len() as i64 + 1 == *count {
+            // That missing values are the last category of a number for themselves is not told.
+            mapping.push(0);
+        }
+        if mapping.len() as i64 != *count {
+            return Err(wrong("_default_to_infrequent_mappings"));
+        }
+        let first = infrequent.ints().and_then(|i| usize::try_from(*i.iter().next()?).ok());
+        let other = first.and_then(|i| mapping.get(i).copied()).ok_or_else(|| wrong("_infrequent_indices"))?;
+        groups.extend(&mapping);
+        others.push(if joins { other } else { -1 });
+    }
+    Ok((groups, others))
+}
+
 fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     let broken = || node.broken("its categories do not add up");
     let categories = store.f64(node, "categories")?;
     let starts = super::starts(store.i64(node, "counts")?.slice(), categories.len()).ok_or_else(broken)?;
     let one_hot = node.op == ONE_HOT.op;
+    let (groups, others) = match node.tensors.contains_key("groups") {
+        false => (None, Vec::new()),
+        true => {
+            let groups = store.i64(node, "groups")?.expect(node, "groups", &[categories.len()])?;
+            let others = store.i64(node, "others")?.expect(node, "others", &[starts.len() - 1])?;
+            let inside =
+                |ends: &[usize]| groups.slice()[ends[0]..ends[1]].iter().all(|g| (0..(ends[1] - ends[0]) as i64).contains(g));
+            let known = |(ends, other): (&[usize], &i64)| *other < 0 || groups.slice()[ends[0]..ends[1]].contains(other);
+            if !starts.windows(2).all(inside) || !starts.windows(2).zip(others.slice()).all(known) {
+                return Err(broken());
+            }
+            let others = others.slice().iter().map(|other| usize::try_from(*other).ok()).collect();
+            (Some(groups), others)
+        }
+    };
     let unknown = match (node.text("unknown")?, one_hot) {
         ("error", _) => Unknown::Refuse,
         ("use_encoded_value", false) => Unknown::Number(node.f64("unknown_value")?),
-        // Without infrequent categories the others come to the same.
+        // The others differ only in where infrequent categories share a group.
         (_, true) => Unknown::Nothing,
         _ => return Err(node.broken("what it does with unknown values is unknown")),
     };
@@ -90,7 +146,10 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
             let dropped: Vec<Option<usize>> = dropped.slice().iter().map(|d| usize::try_from(*d).ok()).collect();
             let mut first = vec![0];
             for (ends, dropped) in starts.windows(2).zip(&dropped) {
-                let count = ends[1] - ends[0];
+                let count = match &groups {
+                    Some(groups) => groups.slice()[ends[0]..ends[1]].iter().max().map_or(0, |g| *g as usize + 1),
+                    None => ends[1] - ends[0],
+                };
                 if dropped.is_some_and(|d| d >= count) {
                     return Err(broken());
                 }
@@ -102,7 +161,7 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     let missing = if one_hot { f64::NAN } else { node.f64("missing")? };
     let takes = codes::takes(node, starts.len() - 1)?;
     let sorted = starts.windows(2).map(|ends| sorted(&categories.slice()[ends[0]..ends[1]])).collect();
-    Ok(Box::new(Encoder { categories, starts, sorted, takes, unknown, columns, missing }))
+    Ok(Box::new(Encoder { categories, starts, sorted, takes, groups, others, unknown, columns, missing }))
 }
 
 impl Encoder {
@@ -150,7 +209,11 @@ impl Estimator for Encoder {
     fn transform(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
         let mut out = Array2::zeros((x.nrows(), self.outline().n_outputs));
         for ((row, column), value) in x.indexed_iter() {
-            let found = self.find(column, *value);
+            let group = |i: usize| match &self.groups {
+                Some(groups) => groups.slice()[self.starts[column] + i] as usize,
+                None => i,
+            };
+            let found = self.find(column, *value).map(group).or(self.others.get(column).copied().flatten());
             if let (None, Unknown::Refuse) = (found, &self.unknown) {
                 if value.is_nan() {
                     let what = "it is missing, and training saw no missing value there".to_owned();

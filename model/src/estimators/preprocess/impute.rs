@@ -28,6 +28,8 @@ fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
     let missing = object.need("missing_values")?;
     let marked = missing.text();
     let missing = match (&marked, missing.float()) {
+        // As `Imputer`, before 0.22, says NaN.
+        (Some(text), _) if object.name() == "Imputer" && text == "NaN" => f64::NAN,
         (Some(text), _) => builder.code(text)?,
         (None, Some(number)) => number,
         (None, None) if missing.is_none() => f64::NAN,
@@ -41,7 +43,11 @@ fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
     let (fill, texts) = fill.ok_or_else(|| object.wrong("statistics_", "holds something that is no number and no text"))?;
     node.n_features = Some(fill.len());
     // A mark of what is missing in numbers is a number.
-    let texts = texts.into_iter().zip(&fill).map(|(text, fill)| text || (marked.is_some() && fill.is_nan())).collect();
+    let texts = texts
+        .into_iter()
+        .zip(&fill)
+        .map(|(text, fill)| text || (!missing.is_nan() && marked.is_some() && fill.is_nan()))
+        .collect();
     codes::set_texts(&mut node, texts);
     builder.vec(&mut node, "fill", fill)?;
     Ok(node)
