@@ -170,7 +170,7 @@ impl Model {
         self.each(x, |x| self.scorer.values(x, out))
     }
 
-    /// Probabilities, rows by classes.
+    /// Probabilities, rows by classes; of several targets, the classes of each one after the other.
     ///
     /// # Errors
     /// Rows of the wrong width or with NaN, and models without probabilities.

@@ -113,6 +113,7 @@ impl What {
             What::Proba | What::Confidence | What::Top if !model.has_proba() => {
                 lacks("probabilities (was it trained with them?)")
             }
+            What::Confidence if model.classes().is_none() => lacks("one target: emit `proba`, of all targets side by side"),
             What::Confidence => Ok(FieldType::Float),
             What::Top => Ok(FieldType::Any),
             What::Proba => Ok(FieldType::F64s(model.classes().and_then(|c| u32::try_from(c.len()).ok()))),

@@ -1,7 +1,7 @@
 //! A version of the model as one task scores with it: checked against what the topology was checked with, tried, and counted.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use ndarray::Array2;
@@ -44,12 +44,14 @@ pub(super) struct Fit {
     inputs: Vec<InputStream>,
     output: Schema,
     metrics: Metrics,
+    /// The classes between which is voted.
+    classes: OnceLock<Classes>,
 }
 
 impl Fit {
     pub(super) fn of(ctx: &Context) -> Self {
         let output = ctx.outputs.first().map(|o| o.fields.clone()).unwrap_or_default();
-        Fit { inputs: ctx.inputs.clone(), output, metrics: ctx.metrics.clone() }
+        Fit { inputs: ctx.inputs.clone(), output, metrics: ctx.metrics.clone(), classes: OnceLock::new() }
     }
 }
 
@@ -71,6 +73,12 @@ impl Ready {
         let mut computed = what.clone();
         if let Some(vote) = config.vote {
             vote.needs().kind(&model, name, width).map_err(Error::user)?;
+            let others = model.classes().map(|classes| fit.classes.get_or_init(|| classes.clone()));
+            if others != model.classes() {
+                return Err(Error::user(format!(
+                    "model `{name}`: it has other classes than those between which the topology votes"
+                )));
+            }
             computed.push(vote.needs());
         }
         let mut ready = Ready {

@@ -307,6 +307,12 @@ fn several_models_score_every_row_and_vote() {
     let mut soft = several(dir.path(), &cases[..2], 10, config).unwrap();
     assert_eq!(soft.context().outputs[0].fields.to_string(), "label: int, confidence: float");
     soft.feed([(row(0),)]).unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/fixtures/cases/tree.pkl");
+    let path = dir.path().join("tree.safetensors");
+    let artefact = squall_model::import(&source, &path, &mut |_, _| {}).unwrap().artefact_sha256;
+    let other = ModelVersion { serial: 2, version: 2, artefact, path: Some(path), ..ModelVersion::default() };
+    let error = soft.context().live.prepare("boost-many", &other).unwrap_err().to_string();
+    assert!(error.contains("other classes than those between which the topology votes"), "{error}");
     let means = {
         let x = ndarray::Array2::from_shape_vec((1, 10), row(0)).unwrap();
         let proba = |case: &str| {

@@ -3,7 +3,7 @@
 //! The classes of several targets are no one list of labels, so they are given as values: the model has
 //! as many values a row as targets. Labels therefore have to be numbers.
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
 use super::super::{Estimator, Family, Methods, Outline, Scorer};
 use crate::artefact::{Builder, Node, Store};
@@ -43,13 +43,19 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     Ok(Box::new(Targets { members, n_features, takes, kind: node.kind()? }))
 }
 
+impl Targets {
+    fn has_proba(&self) -> bool {
+        self.kind == Kind::Classifier && self.members.iter().all(|m| m.classes().is_some() && m.outline().methods.proba)
+    }
+}
+
 impl Estimator for Targets {
     fn outline(&self) -> Outline {
         Outline {
             kind: self.kind,
             n_features: self.n_features,
             n_outputs: self.members.len(),
-            methods: Methods { predict: true, ..Methods::default() },
+            methods: Methods { predict: true, proba: self.has_proba(), ..Methods::default() },
             // Each member checks for itself.
             takes_nan: true,
         }
@@ -61,6 +67,13 @@ impl Estimator for Targets {
 
     fn columns(&self) -> Option<&[Column]> {
         self.takes.as_deref()
+    }
+
+    /// The probabilities of all targets side by side, which scikit-learn gives as a list.
+    fn proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
+        let parts = self.members.iter().map(|member| member.proba(x)).collect::<Result<Vec<_>, Error>>()?;
+        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+        concatenate(Axis(1), &views).map_err(|e| Error::Internal(format!("probabilities of several targets: {e}")))
     }
 
     fn values(&self, x: ArrayView2<'_, f64>, out: &mut Vec<f64>) -> Result<(), Error> {
