@@ -118,6 +118,12 @@ impl Book {
 
     /// The points of a tier from this unix second on, in order.
     pub(crate) fn points(&self, topology: &str, tier: Tier, from_s: u64, with_tasks: bool) -> Result<BTreeMap<u64, Point>> {
+        // The file may be opened anew under who reads, when its disk is no longer full: then it is read again.
+        let read = || self.read_points(topology, tier, from_s, with_tasks);
+        read().or_else(|_| read())
+    }
+
+    fn read_points(&self, topology: &str, tier: Tier, from_s: u64, with_tasks: bool) -> Result<BTreeMap<u64, Point>> {
         let read = self.database.begin_read().map_err(broken)?;
         let range = (topology, tier.number, from_s)..=(topology, tier.number, u64::MAX);
         let mut found = BTreeMap::new();
