@@ -32,7 +32,7 @@ impl World {
             self.listen(id, &heartbeat.host, worker);
         }
         let positions = std::mem::take(&mut heartbeat.positions);
-        self.take_positions(id, positions);
+        self.take_positions(id, positions, &heartbeat.workers);
         let quiet = !other && !came && self.members.get(id).is_some_and(|m| still(&m.said) == still(&heartbeat));
         let desired = self.members.remove(id).map_or_else(Desired::default, |m| m.desired);
         self.members.insert(id.to_owned(), Member { said: heartbeat, heard_at: now, heard: true, alive: true, desired });

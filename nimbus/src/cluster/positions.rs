@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use squall_core::Result;
-use squall_core::control::{LONGEST_POSITION, Position, position_of};
+use squall_core::control::{LONGEST_POSITION, Position, WorkerStatus, incarnation, position_of};
 
 use super::{Topology, World};
 use crate::store::{Change, StateStore};
@@ -55,11 +55,12 @@ fn prefix(topology: &str) -> String {
 }
 
 impl World {
-    /// Takes in what a supervisor tells, as far as it has those tasks: a copy that was moved away is not listened to.
-    pub(super) fn take_positions(&mut self, supervisor: &str, positions: Vec<Position>) {
+    /// Takes in what a supervisor tells, as far as processes that run there now have those tasks: a copy that was moved away is not
+    /// listened to, and what lies there from an earlier time is not news.
+    pub(super) fn take_positions(&mut self, supervisor: &str, positions: Vec<Position>, running: &[WorkerStatus]) {
         for Position { topology, file, content } in positions {
             let Some(t) = self.topologies.get_mut(&topology) else { continue };
-            if content.len() > LONGEST_POSITION || !has_task(t, supervisor, &file) || t.positions.held.len() >= MOST {
+            if content.len() > LONGEST_POSITION || !runs_task(t, supervisor, &file, running) || t.positions.held.len() >= MOST {
                 continue;
             }
             t.positions.held.insert(file.clone(), Held { from: supervisor.to_owned(), content });
@@ -97,10 +98,14 @@ impl World {
     }
 }
 
-/// Whether the task that a position is of runs at this supervisor.
-fn has_task(t: &Topology, supervisor: &str, file: &str) -> bool {
+/// Whether a process of this supervisor, started since it was given the task that a position is of, runs that task.
+fn runs_task(t: &Topology, supervisor: &str, file: &str, running: &[WorkerStatus]) -> bool {
     let Some((component, index, tasks)) = position_of(file) else { return false };
     let Some(c) = t.plan.position(component).filter(|c| t.plan.components[*c].parallelism == tasks) else { return false };
     let task = t.plan.tasks(c).start + index;
-    t.record.workers.iter().any(|w| w.seat.supervisor == supervisor && w.tasks.contains(&task))
+    t.record.workers.iter().enumerate().any(|(worker, w)| {
+        let is_its = |s: &WorkerStatus| s.topology == t.record.id && s.worker as usize == worker;
+        let has = w.seat.supervisor == supervisor && w.tasks.contains(&task);
+        has && running.iter().any(|s| is_its(s) && s.incarnation >= incarnation(w.since, 0))
+    })
 }

@@ -406,3 +406,24 @@ fn history_adds_up_to_the_totals_and_outlives_workers_and_nimbus() {
     assert_eq!(nimbus.get(&format!("/v1/topologies/{id}/history?component=count&task=2")).0, 404);
     assert_eq!(nimbus.get(&format!("/v1/topologies/{id}/history?secnds=2")).0, 400);
 }
+
+#[test]
+fn how_far_a_spout_came_is_heard_only_from_a_process_of_its_present_assignment() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let (nimbus, s, id) = running(dir.path(), &clock, 1);
+    let tell = |content: &str| {
+        let position = json!({"topology": id, "file": "count.0-of-1.position", "content": content});
+        let body = json!({"version": "0", "machine": s.id, "host": "h", "url": "http://127.0.0.1:1", "pid": 1, "started_unix_ms": 0,
+            "slots": s.slots, "cores": 2, "memory_bytes": 0, "workers": *s.workers.lock().unwrap(), "positions": [position]});
+        assert_eq!(nimbus.post(&format!("/v1/supervisors/{}/heartbeat", s.id), body).0, 200);
+    };
+    let told = || nimbus.get(&format!("/v1/supervisors/{}/positions/{id}", "b".repeat(32))).1;
+    let started = |epoch, n| json!(squall_core::control::incarnation(epoch, n));
+    // What lies in the folder from a time before this assignment, its process not being started yet.
+    s.set(0, "incarnation", started(0, 7));
+    tell("old");
+    assert_eq!(told(), json!([]));
+    s.set(0, "incarnation", started(1, 8));
+    tell("new");
+    assert_eq!(told()[0]["content"], "new");
+}
