@@ -52,11 +52,11 @@ export async function show(main, name, id) {
       numbers.set(spout ? 'Emitted' : 'Executed', `${rate(spout ? c.emitted_per_s : c.executed_per_s)}/s`, `${count(spout ? c.emitted : c.executed)} in all`);
       numbers.set('Acked', count(c.acked), 'in all');
       numbers.set('Failed', count(c.failed), 'in all', c.failed ? 'warn' : '');
-      numbers.set('p50', quantile(times, 'p50_ms'), 'since the submit');
-      numbers.set('p99', quantile(times, 'p99_ms'), 'since the submit');
-      numbers.set('p99.9', quantile(times, 'p999_ms'), 'since the submit');
+      numbers.set('p50', quantile(times, 'p50_ms'), 'since submit');
+      numbers.set('p99', quantile(times, 'p99_ms'), 'since submit');
+      numbers.set('p99.9', quantile(times, 'p999_ms'), 'since submit');
       numbers.set('Busy', percent(c.capacity), 'its busiest task', c.capacity >= 0.9 ? 'bad' : c.capacity >= 0.7 ? 'warn' : '');
-      numbers.set('Held up', percent(c.blocked), 'by those it feeds', c.blocked >= 0.05 ? 'warn' : '');
+      numbers.set('Held up', percent(c.blocked), 'by receivers', c.blocked >= 0.05 ? 'warn' : '');
       numbers.set(spout ? 'Under way' : 'Queued', count(spout ? c.pending : c.queued), spout ? 'trees' : 'tuples');
       tasks.update(live.tasks);
       inputs.update(live.inputs);
