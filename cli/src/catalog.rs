@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::Deserialize;
-use squall_core::{Catalog, ConfigFault, Error, Registry, ResolveRequest, Resolved, Result, TypeInfo};
+use squall_core::{Catalog, Error, Refused, Registry, ResolveRequest, Resolved, Result, TypeInfo};
 
 /// The catalog of a worker binary, or of the components built into this one.
 pub(crate) fn open(worker: Option<&Path>) -> Result<Box<dyn Catalog>> {
@@ -36,7 +36,7 @@ struct Checking {
 #[derive(Deserialize)]
 enum Answer {
     Ok(Resolved),
-    Err(Vec<ConfigFault>),
+    Err(Refused),
 }
 
 impl WorkerCatalog {
@@ -81,7 +81,7 @@ impl Catalog for WorkerCatalog {
         serde_json::from_slice(&output.stdout).map_err(|e| self.failed("gave no usable description").because(e))
     }
 
-    fn resolve(&mut self, request: &ResolveRequest) -> Result<Result<Resolved, Vec<ConfigFault>>> {
+    fn resolve(&mut self, request: &ResolveRequest) -> Result<Result<Resolved, Refused>> {
         let mut checking = match self.checking.take() {
             Some(checking) => checking,
             None => self.start()?,
@@ -104,7 +104,7 @@ impl Catalog for WorkerCatalog {
         self.checking = Some(checking);
         Ok(match answer {
             Answer::Ok(resolved) => Ok(resolved),
-            Answer::Err(faults) => Err(faults),
+            Answer::Err(refused) => Err(refused),
         })
     }
 }
@@ -138,13 +138,13 @@ case "$1" in
 --describe) echo '[{"name":"mine","kind":"bolt","about":"does it","keys":[["k","a key"]]}]' ;;
 --check)
   read -r _; echo '{"Ok":{"outputs":[],"blocking":true}}'
-  read -r _; echo '{"Err":[{"path":"k","message":"wrong"}]}' ;;
+  read -r _; echo '{"Err":{"faults":[{"path":"k","message":"wrong"}],"outputs":null}}' ;;
 esac"#;
         let mut catalog = WorkerCatalog::new(&worker(dir.path(), script)).unwrap();
         assert_eq!(catalog.types().unwrap()[0].name, "mine");
         let request = ResolveRequest::default();
         assert!(catalog.resolve(&request).unwrap().unwrap().blocking);
-        assert_eq!(catalog.resolve(&request).unwrap().unwrap_err()[0].path, "k");
+        assert_eq!(catalog.resolve(&request).unwrap().unwrap_err().faults[0].path, "k");
         let gone = catalog.resolve(&request).unwrap_err();
         assert!(gone.to_string().contains("squall_worker::main"), "{gone}");
     }

@@ -189,6 +189,57 @@ mod tests {
     }
 
     #[test]
+    fn every_fault_of_every_component_shows_at_once() {
+        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../topologies/models/digits-pca.pkl");
+        let text = format!(
+            r#"name = "all"
+[models.pca]
+path = "{model}"
+[spouts.lines]
+type = "file"
+config = {{ path = "a.txt", cycle = true, follow = true, checkpoint = true, nothing = 1 }}
+[bolts.count]
+type = "count"
+inputs = [{{ from = "lines", grouping = "fields", fields = ["lin"] }}]
+config = {{ fields = ["line", "numbr"] }}
+[bolts.project]
+type = "project"
+inputs = [{{ from = "count", grouping = "shuffle" }}]
+config = {{ fields = ["a", "count"], rename = {{ b = "x", c = "y" }} }}
+[bolts.classify]
+type = "classifier"
+inputs = [{{ from = "lines", grouping = "shuffle" }}]
+config = {{ model = "none", features = "f", emit = ["lable", "top"], top = 0, pass = ["nix"] }}
+[bolts.transform]
+type = "transform"
+inputs = [{{ from = "lines", grouping = "shuffle" }}]
+config = {{ model = "pca", features = ["number", "line", "no"], pass = ["number"], output = "number" }}
+"#
+        );
+        let faults = check_text(&text, &[]).result.unwrap_err();
+        let said = |d: &Diagnostic| format!("{}: {}", d.place.line, d.message);
+        let all: Vec<String> = faults.iter().map(said).collect();
+        let wanted = [
+            "6: `a.txt` is relative to no certain directory",
+            "6: a file that begins again at its end cannot be followed",
+            "6: a file that cycles cannot be checkpointed",
+            "6: unknown key `nothing`",
+            "9: stream `default` of `lines` has no field `lin`",
+            "10: `lines` emits no field `numbr`",
+            "14: `count` emits no field `a`",
+            "14: `b` is not among `fields`",
+            "14: `c` is not among `fields`",
+            "18: the topology has no model `none`",
+            "18: no class would be listed",
+            "18: `lines` emits no field `nix`",
+            "22: field `line` is str, not a number",
+        ];
+        for wanted in wanted {
+            assert!(all.iter().any(|f| f.starts_with(wanted)), "no `{wanted}` in {all:#?}");
+        }
+    }
+
+    #[test]
     fn a_setting_is_name_and_value() {
         assert_eq!(setting("A=b=c"), Ok(("A".into(), "b=c".into())));
         assert!(setting("A").is_err() && setting("=x").is_err());

@@ -105,8 +105,12 @@ mod tests {
                 config: serde_json::json!({"no_such_key": 1}),
                 ..Default::default()
             };
-            let faults = squall_core::Catalog::resolve(&mut registry, &request).unwrap().unwrap_err();
-            assert!(faults.iter().any(|f| f.message.starts_with("unknown key `no_such_key`")), "{}: {faults:?}", info.name);
+            let refused = squall_core::Catalog::resolve(&mut registry, &request).unwrap().unwrap_err();
+            assert!(
+                refused.faults.iter().any(|f| f.message.starts_with("unknown key `no_such_key`")),
+                "{}: {refused:?}",
+                info.name
+            );
         }
     }
 }

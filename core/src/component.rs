@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config_keys::{keys_of, read};
 use crate::suggest::did_you_mean;
-use crate::{Bolt, Context, Error, FieldType, InputStream, Result, Spout, StreamDecl};
+use crate::{Bolt, Check, Context, Error, InputStream, Result, Spout, StreamDecl};
 
 /// A spout or a bolt.
 ///
@@ -65,7 +65,8 @@ pub trait BoltConfig: DeserializeOwned + Send + 'static {
     /// first is what `emit` means.
     ///
     /// # Errors
-    /// What is wrong, for the user; begin the message with `` `key`: `` to have it shown at that key.
+    /// What is wrong, for the user; begin the message with `` `key`: `` to have it shown at that key. What need not end the check
+    /// is better said with [`Check::at`] and [`Check::fault`]: then everything shows at once.
     ///
     /// ```
     /// use squall_core::{BoltConfig, Check, Result, StreamDecl};
@@ -159,68 +160,6 @@ pub trait SpoutConfig: DeserializeOwned + Send + 'static {
     }
 }
 
-/// What a configuration is checked against.
-///
-/// ```
-/// use squall_core::{Check, FieldType};
-/// let check = Check::default();
-/// assert!(check.field("pixels", FieldType::F32s(None)).is_err());
-/// ```
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Check<'a> {
-    /// The streams subscribed to.
-    pub inputs: &'a [InputStream],
-    /// The models of the topology by name, each as a file that can be opened now.
-    pub models: Option<&'a BTreeMap<String, PathBuf>>,
-}
-
-impl<'a> Check<'a> {
-    /// The type of a field that every input must have, of a type that `wanted` accepts.
-    ///
-    /// # Errors
-    /// There is no input, an input lacks the field, or has it with another type.
-    ///
-    /// ```
-    /// use squall_core::{Check, FieldType, Grouping, InputStream, Schema};
-    /// let input = InputStream {
-    ///     from: "a".into(), stream: "default".into(), grouping: Grouping::Shuffle,
-    ///     fields: Schema::new([("word", FieldType::Str)]),
-    /// };
-    /// let check = Check { inputs: &[input], models: None };
-    /// assert_eq!(check.field("word", FieldType::Any).unwrap(), FieldType::Str);
-    /// ```
-    pub fn field(&self, name: &str, wanted: FieldType) -> Result<FieldType> {
-        let mut found = None;
-        for input in self.inputs {
-            let Some(field) = input.fields.field(name) else {
-                let hint = did_you_mean(name, input.fields.fields().iter().map(|f| f.name.as_str()));
-                let InputStream { from, stream, fields, .. } = input;
-                return Err(Error::user(format!("`{from}` emits no field `{name}` on `{stream}` ({fields}){hint}")));
-            };
-            if !wanted.accepts(field.kind) {
-                return Err(Error::user(format!("field `{name}` of `{}` is {}, not {wanted}", input.from, field.kind)));
-            }
-            found.get_or_insert(field.kind);
-        }
-        found.ok_or_else(|| Error::user("the bolt has no input"))
-    }
-
-    /// The file of a model named in the topology.
-    ///
-    /// # Errors
-    /// The topology has no model of this name.
-    ///
-    /// ```
-    /// assert!(squall_core::Check::default().model("digits").is_err());
-    /// ```
-    pub fn model(&self, name: &str) -> Result<&'a PathBuf> {
-        let models = self.models.into_iter().flatten();
-        models.clone().find(|(n, _)| n.as_str() == name).map(|(_, path)| path).ok_or_else(|| {
-            Error::user(format!("the topology has no model `{name}`{}", did_you_mean(name, models.map(|(n, _)| n.as_str()))))
-        })
-    }
-}
-
 /// A component to be checked: the question a worker binary answers with `--check`.
 ///
 /// ```
@@ -236,8 +175,11 @@ pub struct ResolveRequest {
     pub type_name: String,
     /// Its configuration.
     pub config: serde_json::Value,
-    /// The streams it subscribes to.
+    /// The streams it subscribes to, as far as their fields are known.
     pub inputs: Vec<InputStream>,
+    /// It subscribes to more, whose fields are not known because of a fault elsewhere.
+    #[serde(default)]
+    pub partial: bool,
     /// The models of the topology.
     pub models: BTreeMap<String, PathBuf>,
 }
@@ -250,6 +192,7 @@ impl Default for ResolveRequest {
             type_name: String::new(),
             config,
             inputs: Vec::new(),
+            partial: false,
             models: BTreeMap::new(),
         }
     }
@@ -280,6 +223,19 @@ pub struct ConfigFault {
     pub path: String,
     /// What is wrong and what was expected.
     pub message: String,
+}
+
+/// A component that did not pass its check.
+///
+/// ```
+/// assert!(squall_core::Refused::default().outputs.is_none());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Refused {
+    /// All that is wrong with it; nothing where it could not be checked wholly and what could is right.
+    pub faults: Vec<ConfigFault>,
+    /// The output streams it would have, if they are known all the same: what is behind it can be checked against them.
+    pub outputs: Option<Vec<StreamDecl>>,
 }
 
 /// One component type as `--describe` shows it.
@@ -326,13 +282,11 @@ pub trait Catalog {
     /// The outer error: the worker binary could not be asked; the inner: all that is wrong with the configuration.
     ///
     /// ```
-    /// use squall_core::{Catalog, ConfigFault, ResolveRequest, Resolved, Result};
-    /// fn f(catalog: &mut dyn Catalog, r: &ResolveRequest) -> Result<Result<Resolved, Vec<ConfigFault>>> { catalog.resolve(r) }
+    /// use squall_core::{Catalog, Refused, ResolveRequest, Resolved, Result};
+    /// fn f(catalog: &mut dyn Catalog, r: &ResolveRequest) -> Result<Result<Resolved, Refused>> { catalog.resolve(r) }
     /// ```
-    fn resolve(&mut self, request: &ResolveRequest) -> Result<Result<Resolved, Vec<ConfigFault>>>;
+    fn resolve(&mut self, request: &ResolveRequest) -> Result<Result<Resolved, Refused>>;
 }
-
-type Faults = Vec<ConfigFault>;
 
 enum Build {
     Bolt(fn(&serde_json::Value, &Context) -> Result<Box<dyn Bolt>>),
@@ -343,7 +297,7 @@ struct Entry {
     about: &'static str,
     keys: Option<&'static [&'static str]>,
     meanings: &'static [(&'static str, &'static str)],
-    resolve: fn(&serde_json::Value, &Check<'_>) -> Result<Resolved, Faults>,
+    resolve: fn(&serde_json::Value, &Check<'_>) -> Result<Resolved, Refused>,
     build: Build,
 }
 
@@ -380,7 +334,7 @@ impl Registry {
         let build: fn(&serde_json::Value, &Context) -> Result<Box<dyn Bolt>> = |config, ctx| parse::<C>(config)?.build(ctx);
         let resolve = |config: &serde_json::Value, check: &Check<'_>| {
             let (config, faults) = read::<C>(config);
-            resolved(config.map(|c| (c.outputs(check), c.blocking())), faults)
+            resolved(config.map(|c| (c.outputs(check), c.blocking())), faults, check)
         };
         let entry = Entry { about: C::ABOUT, keys: keys_of::<C>(), meanings: C::KEYS, resolve, build: Build::Bolt(build) };
         self.types.insert(name, entry);
@@ -396,7 +350,7 @@ impl Registry {
         let build: fn(&serde_json::Value, &Context) -> Result<Box<dyn Spout>> = |config, ctx| parse::<C>(config)?.build(ctx);
         let resolve = |config: &serde_json::Value, check: &Check<'_>| {
             let (config, faults) = read::<C>(config);
-            resolved(config.map(|c| (c.outputs(check), c.blocking())), faults)
+            resolved(config.map(|c| (c.outputs(check), c.blocking())), faults, check)
         };
         let entry = Entry { about: C::ABOUT, keys: keys_of::<C>(), meanings: C::KEYS, resolve, build: Build::Spout(build) };
         self.types.insert(name, entry);
@@ -432,7 +386,7 @@ impl Registry {
     /// ```
     /// use squall_core::{Check, ComponentKind, Registry};
     /// let faults = Registry::default().check(ComponentKind::Bolt, "nope", &serde_json::json!({}), &Check::default());
-    /// assert_eq!(faults.unwrap_err()[0].message, "unknown bolt type `nope`");
+    /// assert_eq!(faults.unwrap_err().faults[0].message, "unknown bolt type `nope`");
     /// ```
     pub fn check(
         &self,
@@ -440,10 +394,13 @@ impl Registry {
         name: &str,
         config: &serde_json::Value,
         check: &Check<'_>,
-    ) -> Result<Resolved, Vec<ConfigFault>> {
+    ) -> Result<Resolved, Refused> {
         match self.entry(name, kind) {
             Ok(entry) => (entry.resolve)(config, check),
-            Err(error) => Err(vec![ConfigFault { path: String::new(), message: error.to_string() }]),
+            Err(error) => {
+                let fault = ConfigFault { path: String::new(), message: error.to_string() };
+                Err(Refused { faults: vec![fault], outputs: None })
+            }
         }
     }
 
@@ -496,8 +453,8 @@ impl Catalog for Registry {
         Ok(self.describe())
     }
 
-    fn resolve(&mut self, request: &ResolveRequest) -> Result<Result<Resolved, Faults>> {
-        let check = Check { inputs: &request.inputs, models: Some(&request.models) };
+    fn resolve(&mut self, request: &ResolveRequest) -> Result<Result<Resolved, Refused>> {
+        let check = Check::new(&request.inputs, Some(&request.models)).partial(request.partial);
         Ok(self.check(request.kind, &request.type_name, &request.config, &check))
     }
 }
@@ -516,21 +473,19 @@ fn parse<C: DeserializeOwned>(config: &serde_json::Value) -> Result<C> {
 }
 
 /// What a type says of its configuration, if it could be read, beside what was found before it was asked.
-fn resolved(said: Option<(Result<Vec<StreamDecl>>, bool)>, mut faults: Faults) -> Result<Resolved, Faults> {
-    match said {
-        Some((Ok(outputs), blocking)) if faults.is_empty() => return Ok(Resolved { outputs, blocking }),
-        Some((Err(error), _)) => faults.push(fault(&error)),
-        _ => {}
-    }
-    Err(faults)
-}
-
-/// A message that begins with `` `key`: `` is shown at that key.
-fn fault(error: &Error) -> ConfigFault {
-    let message = error.to_string();
-    let placed = message.strip_prefix('`').and_then(|rest| rest.split_once("`: "));
-    match placed {
-        Some((path, rest)) => ConfigFault { path: path.to_owned(), message: rest.to_owned() },
-        None => ConfigFault { path: String::new(), message },
+fn resolved(
+    said: Option<(Result<Vec<StreamDecl>>, bool)>,
+    mut faults: Vec<ConfigFault>,
+    check: &Check<'_>,
+) -> Result<Resolved, Refused> {
+    let (outputs, blocking, end) = match said {
+        Some((Ok(outputs), blocking)) => (Some(outputs), blocking, None),
+        Some((Err(error), _)) => (None, false, Some(error)),
+        None => (None, false, None),
+    };
+    faults.extend(check.faults(end));
+    match outputs {
+        Some(outputs) if faults.is_empty() => Ok(Resolved { outputs, blocking }),
+        outputs => Err(Refused { faults, outputs }),
     }
 }

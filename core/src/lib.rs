@@ -9,6 +9,7 @@
 compile_error!("columns travel as little-endian blocks and are copied as they are; big-endian machines need a swap in wire/");
 
 mod bolt;
+mod check;
 mod column;
 mod component;
 mod config_keys;
@@ -39,9 +40,10 @@ pub mod units;
 pub mod wire;
 
 pub use bolt::Bolt;
+pub use check::Check;
 pub use column::Columns;
 pub use component::{
-    BoltConfig, Catalog, Check, ComponentKind, ConfigFault, Registry, ResolveRequest, Resolved, SpoutConfig, TypeInfo,
+    BoltConfig, Catalog, ComponentKind, ConfigFault, Refused, Registry, ResolveRequest, Resolved, SpoutConfig, TypeInfo,
 };
 pub use context::{Context, Counter, Metrics};
 pub use error::{Error, Fault, Result};

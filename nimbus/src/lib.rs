@@ -76,46 +76,71 @@ const LAST_CALLS: Duration = Duration::from_secs(1);
 /// Runs nimbus until `shutdown` is ready. Topologies run on without it.
 ///
 /// # Errors
-/// The listener is not on loopback; the folder or the store cannot be used.
+/// As [`Opened::new`] and [`Opened::run`].
 pub async fn run(options: Options, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-    let address = listener.local_addr()?;
-    loopback_only(address)?;
-    let dir = &options.dir;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|e| Error::external(format!("cannot make the folder {}", dir.display())).because(e))?;
-    let dir = std::fs::canonicalize(dir)?;
-    let store = Arc::new(store::Embedded::open(&dir.join("state.redb"))?);
-    keep_port(&dir, address.port())?;
-    let token = token::token(&dir)?;
-    let blobs = Arc::new(blobs::Blobs::open(dir.join("blobs"), options.blob_limit)?);
-    let imports = imports::Imports::open(dir.join("imports"), options.importer, options.blob_limit)?;
-    let times = (options.lease, options.blob_grace);
-    let book = Arc::new(history::Book::open(&dir.join("statistics.redb"))?);
-    let world = cluster::World::open(store, book, blobs.clone(), options.clock.clone(), times)?;
-    let nimbus =
-        Arc::new(nimbus::Nimbus::new(world, (token, address.port()), (blobs, imports), options.log_file, options.clock));
-    let said = Discovery { url: format!("http://{address}"), token_file: dir.join("token"), pid: std::process::id() };
-    let _announced = options.discovery.map(|path| discovery::Announcement::write(&path, said)).transpose()?;
-    log::info!(address:display = address, dir:display = dir.display(); "nimbus is here");
+    Opened::new(options, listener)?.run(shutdown).await
+}
 
-    let mut closing = nimbus.closing();
-    let over = async move { drop(closing.wait_for(|c| *c).await) };
-    let server = axum::serve(listener, http::router(nimbus.clone())).with_graceful_shutdown(over).into_future();
-    let end = async {
-        shutdown.await;
-        nimbus.close();
-        tokio::time::sleep(LAST_CALLS).await;
-    };
-    tokio::select! {
-        served = async { tokio::join!(server, nimbus.keep_time()).0 } => served?,
-        () = end => {}
+/// A nimbus that has its folder for itself and is known to clients, before it answers anybody.
+pub struct Opened {
+    nimbus: Arc<nimbus::Nimbus>,
+    listener: TcpListener,
+    _announced: Option<discovery::Announcement>,
+}
+
+impl Opened {
+    /// Opens the folder, and writes down where nimbus is.
+    ///
+    /// # Errors
+    /// The listener is not on loopback; the folder or the store cannot be used, or another nimbus uses it.
+    pub fn new(options: Options, listener: TcpListener) -> Result<Self> {
+        let address = listener.local_addr()?;
+        loopback_only(address)?;
+        let dir = &options.dir;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|e| Error::external(format!("cannot make the folder {}", dir.display())).because(e))?;
+        let dir = std::fs::canonicalize(dir)?;
+        let store = Arc::new(store::Embedded::open(&dir.join("state.redb"))?);
+        keep_port(&dir, address.port())?;
+        let token = token::token(&dir)?;
+        let blobs = Arc::new(blobs::Blobs::open(dir.join("blobs"), options.blob_limit)?);
+        let imports = imports::Imports::open(dir.join("imports"), options.importer, options.blob_limit)?;
+        let times = (options.lease, options.blob_grace);
+        let book = Arc::new(history::Book::open(&dir.join("statistics.redb"))?);
+        let world = cluster::World::open(store, book, blobs.clone(), options.clock.clone(), times)?;
+        let nimbus =
+            Arc::new(nimbus::Nimbus::new(world, (token, address.port()), (blobs, imports), options.log_file, options.clock));
+        let said = Discovery { url: format!("http://{address}"), token_file: dir.join("token"), pid: std::process::id() };
+        let announced = options.discovery.map(|path| discovery::Announcement::write(&path, said)).transpose()?;
+        log::info!(address:display = address, dir:display = dir.display(); "nimbus is here");
+        Ok(Opened { nimbus, listener, _announced: announced })
     }
-    nimbus.write_down();
-    log::info!("nimbus ends");
-    Ok(())
+
+    /// Answers until `shutdown` is ready.
+    ///
+    /// # Errors
+    /// The listener broke down.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+        let Opened { nimbus, listener, _announced } = self;
+        let mut closing = nimbus.closing();
+        let over = async move { drop(closing.wait_for(|c| *c).await) };
+        let server = axum::serve(listener, http::router(nimbus.clone())).with_graceful_shutdown(over).into_future();
+        let end = async {
+            shutdown.await;
+            nimbus.close();
+            tokio::time::sleep(LAST_CALLS).await;
+        };
+        tokio::select! {
+            served = async { tokio::join!(server, nimbus.keep_time()).0 } => served?,
+            () = end => {}
+        }
+        nimbus.write_down();
+        log::info!("nimbus ends");
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::backoff::Backoff;
 use crate::hang::until_hung;
 use crate::launch::Started;
 use crate::layout::Key;
+use crate::process::End;
 use crate::roster::{Want, fits};
 use crate::supervisor::Supervisor;
 
@@ -50,18 +51,19 @@ pub(crate) async fn keep(supervisor: Arc<Supervisor>, key: Key, mut want: watch:
                     how = ended_or_hung(&supervisor, &key, &mut started) => {
                         started.process.clean_up();
                         // One that was told to stop because something else is wanted may have gone before this was noticed here.
-                        if want.borrow().as_ref().is_some_and(|now| fits(&started.wanted, now)) {
+                        let planned = !want.borrow().as_ref().is_some_and(|now| fits(&started.wanted, now));
+                        if !planned {
                             wait = backoff.died_after(since.elapsed());
                             supervisor.count_restart(&key);
                         }
-                        supervisor.note_end(&key, &started, how);
+                        supervisor.note_end(&key, &started, how, planned);
                     }
                     () = until_unfit(&mut want, &wanted) => running = Some(started),
                 }
             }
             (Some(mut started), _) => {
                 let how = started.process.stop(supervisor.grace()).await;
-                supervisor.note_end(&key, &started, how);
+                supervisor.note_end(&key, &started, how, true);
                 (backoff, wait) = (Backoff::default(), Duration::ZERO);
             }
         }
@@ -69,7 +71,7 @@ pub(crate) async fn keep(supervisor: Arc<Supervisor>, key: Key, mut want: watch:
 }
 
 /// Ready when the process has ended, by itself or because it hung and was killed; says how.
-async fn ended_or_hung(supervisor: &Supervisor, key: &Key, started: &mut Started) -> String {
+async fn ended_or_hung(supervisor: &Supervisor, key: &Key, started: &mut Started) -> End {
     let (pid, incarnation, patience) = (started.process.pid(), started.incarnation, supervisor.options.worker_timeout);
     let was_heard = || supervisor.look(|r| r.was_heard(key, incarnation));
     tokio::select! {
@@ -77,8 +79,8 @@ async fn ended_or_hung(supervisor: &Supervisor, key: &Key, started: &mut Started
         () = until_hung(pid, patience, was_heard) => {}
     }
     log::warn!(topology = key.0.as_str(), worker = key.1, pid = pid; "worker hangs and is killed");
-    let how = started.process.kill().await;
-    format!("hung: nothing was heard of it for {patience:?}; killed ({how})")
+    let End { how, .. } = started.process.kill().await;
+    End { how: format!("hung: nothing was heard of it for {patience:?}; killed ({how})"), well: false }
 }
 
 /// Ready when something else is wanted than this.

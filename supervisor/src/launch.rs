@@ -10,7 +10,7 @@ use tokio::process::Command;
 use crate::blobs::Use;
 use crate::layout::{Key, write};
 use crate::machine::unix_time;
-use crate::process::{Process, start_time};
+use crate::process::{End, Process, start_time};
 use crate::roster::{Kept, Run};
 use crate::supervisor::Supervisor;
 
@@ -173,11 +173,13 @@ impl Supervisor {
         adopted
     }
 
-    /// Writes down that a worker's process has ended, with its last words.
-    pub(crate) fn note_end(&self, key: &Key, started: &Started, how: String) {
+    /// Writes down that a worker's process has ended, with its last words; but an end that was planned and went well is nothing
+    /// to be told of the worker later.
+    pub(crate) fn note_end(&self, key: &Key, started: &Started, End { how, well }: End, planned: bool) {
         let output = self.layout.worker(key).map(|dir| last_words(&dir.join(OUTPUT), started.output_from)).unwrap_or_default();
         log::info!(topology = key.0.as_str(), worker = key.1, how = how.as_str(); "worker ended");
         let exit = Exit { unix_ms: unix_time().as_millis() as u64, incarnation: started.incarnation, how, output };
+        let exit = Some(exit).filter(|_| !(planned && well));
         self.with(|r| r.ended(key, exit));
         let _nobody_writes = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(dir) = self.layout.worker(key) {

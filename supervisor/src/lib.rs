@@ -58,49 +58,74 @@ const LAST_CALLS: Duration = Duration::from_millis(500);
 /// supervisor of the same folder adopts them.
 ///
 /// # Errors
-/// The listener is not on loopback; the folder cannot be used or another supervisor uses it.
+/// As [`Opened::new`] and [`Opened::run`].
 pub async fn run(options: Options, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-    let address = listener.local_addr()?;
-    loopback_only(address)?;
-    let layout = layout::Layout::open(&options.dir)?;
-    layout.keep_port(address.port())?;
-    let stop_workers = options.stop_workers_on_exit;
-    let supervisor = Arc::new(supervisor::Supervisor::new(options, layout, address)?);
-    log::info!(id = supervisor.id.as_str(), address:display = address; "supervisor is here");
-    // Before anybody can call: a worker that is not known yet would be told to stop.
-    for (key, started) in supervisor.adopt() {
-        supervisor.employ(key, Some(started));
-    }
-    let mut closing = supervisor.closing();
-    let over = async move { drop(closing.wait_for(|c| *c).await) };
-    let server = axum::serve(listener, http::router(supervisor.clone())).with_graceful_shutdown(over).into_future();
-    let mut server = tokio::spawn(server);
-    let hear = tokio::spawn(talk::hear(supervisor.clone()));
-    let others = [
-        tokio::spawn(talk::tell(supervisor.clone())),
-        tokio::spawn(talk::look_around(supervisor.clone())),
-        tokio::spawn(artefacts::fetch(supervisor.clone())),
-    ];
+    Opened::new(options, listener)?.run(shutdown).await
+}
 
-    let served = tokio::select! {
-        served = &mut server => Some(served),
-        () = shutdown => None,
-    };
-    hear.abort();
-    if stop_workers {
-        supervisor.stop_workers().await;
+/// A supervisor that has its folder for itself, before it does anything.
+pub struct Opened {
+    supervisor: Arc<supervisor::Supervisor>,
+    listener: TcpListener,
+}
+
+impl Opened {
+    /// Opens the folder.
+    ///
+    /// # Errors
+    /// The listener is not on loopback; the folder cannot be used or another supervisor uses it.
+    pub fn new(options: Options, listener: TcpListener) -> Result<Self> {
+        let address = listener.local_addr()?;
+        loopback_only(address)?;
+        let layout = layout::Layout::open(&options.dir)?;
+        layout.keep_port(address.port())?;
+        let supervisor = Arc::new(supervisor::Supervisor::new(options, layout, address)?);
+        log::info!(id = supervisor.id.as_str(), address:display = address; "supervisor is here");
+        Ok(Opened { supervisor, listener })
     }
-    others.iter().for_each(tokio::task::JoinHandle::abort);
-    supervisor.close();
-    let served = match served {
-        Some(served) => Some(served),
-        None => tokio::time::timeout(LAST_CALLS, &mut server).await.ok(),
-    };
-    server.abort();
-    log::info!("supervisor ends");
-    match served {
-        Some(Ok(Err(e))) => Err(e.into()),
-        Some(Err(e)) if e.is_panic() => Err(Error::internal("the supervisor's server broke down").because(e)),
-        _ => Ok(()),
+
+    /// Adopts the workers of an earlier supervisor, and works until `shutdown` is ready.
+    ///
+    /// # Errors
+    /// The listener broke down.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+        let Opened { supervisor, listener } = self;
+        let stop_workers = supervisor.options.stop_workers_on_exit;
+        // Before anybody can call: a worker that is not known yet would be told to stop.
+        for (key, started) in supervisor.adopt() {
+            supervisor.employ(key, Some(started));
+        }
+        let mut closing = supervisor.closing();
+        let over = async move { drop(closing.wait_for(|c| *c).await) };
+        let server = axum::serve(listener, http::router(supervisor.clone())).with_graceful_shutdown(over).into_future();
+        let mut server = tokio::spawn(server);
+        let hear = tokio::spawn(talk::hear(supervisor.clone()));
+        let others = [
+            tokio::spawn(talk::tell(supervisor.clone())),
+            tokio::spawn(talk::look_around(supervisor.clone())),
+            tokio::spawn(artefacts::fetch(supervisor.clone())),
+        ];
+
+        let served = tokio::select! {
+            served = &mut server => Some(served),
+            () = shutdown => None,
+        };
+        hear.abort();
+        if stop_workers {
+            supervisor.stop_workers().await;
+        }
+        others.iter().for_each(tokio::task::JoinHandle::abort);
+        supervisor.close();
+        let served = match served {
+            Some(served) => Some(served),
+            None => tokio::time::timeout(LAST_CALLS, &mut server).await.ok(),
+        };
+        server.abort();
+        log::info!("supervisor ends");
+        match served {
+            Some(Ok(Err(e))) => Err(e.into()),
+            Some(Err(e)) if e.is_panic() => Err(Error::internal("the supervisor's server broke down").because(e)),
+            _ => Ok(()),
+        }
     }
 }

@@ -32,6 +32,8 @@ pub struct Options {
     pub grace: Duration,
     /// How long a worker may neither say, ask nor do anything before it is taken for hung, killed and started again.
     pub worker_timeout: Duration,
+    /// How long its workers run on when nimbus cannot be reached; none: for ever.
+    pub without_nimbus: Option<Duration>,
     /// Whether its workers stop when it does; otherwise they run on and the next supervisor of the same folder adopts them.
     pub stop_workers_on_exit: bool,
 }
@@ -52,6 +54,7 @@ impl Options {
             heartbeat: Duration::from_millis(500),
             grace: Duration::from_secs(5),
             worker_timeout: Duration::from_secs(3),
+            without_nimbus: None,
             stop_workers_on_exit: false,
         }
     }

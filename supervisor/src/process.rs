@@ -23,6 +23,14 @@ enum Handle {
     Adopted(AsyncFd<OwnedFd>),
 }
 
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) how: String,
+    /// By itself and without a fault, as far as can be known.
+    pub(crate) well: bool,
+}
+
 impl Process {
     /// Starts a command; what it writes to stdout and stderr is appended to a file.
     pub(crate) fn start(mut command: Command, output: &Path) -> Result<Self> {
@@ -57,35 +65,36 @@ impl Process {
     }
 
     /// Waits for its end, and says how it was; may be asked again if the asking was broken off.
-    pub(crate) async fn ended(&mut self) -> String {
-        match &mut self.handle {
+    pub(crate) async fn ended(&mut self) -> End {
+        let (how, well) = match &mut self.handle {
             Handle::Child(child) => match child.wait().await {
-                Ok(status) => status.to_string(),
-                Err(e) => format!("unknown: {e}"),
+                Ok(status) => (status.to_string(), status.success()),
+                Err(e) => (format!("unknown: {e}"), false),
             },
             Handle::Adopted(fd) => match fd.readable().await {
-                Ok(_) => "unknown: an earlier supervisor started it".to_owned(),
-                Err(e) => format!("unknown: {e}"),
+                Ok(_) => ("unknown: an earlier supervisor started it".to_owned(), true),
+                Err(e) => (format!("unknown: {e}"), false),
             },
-        }
+        };
+        End { how, well }
     }
 
     /// Stops it: SIGTERM, and after `grace` SIGKILL; then whatever it left of its group. Says how it ended.
-    pub(crate) async fn stop(&mut self, grace: Duration) -> String {
+    pub(crate) async fn stop(&mut self, grace: Duration) -> End {
         let _ = kill_process_group(self.pid, Signal::TERM);
-        let how = match tokio::time::timeout(grace, self.ended()).await {
-            Ok(how) => how,
+        let end = match tokio::time::timeout(grace, self.ended()).await {
+            Ok(end) => end,
             Err(_) => {
                 log::warn!(pid = self.pid(); "worker did not stop in time and is killed");
-                self.kill().await
+                End { well: false, ..self.kill().await }
             }
         };
         self.clean_up();
-        how
+        end
     }
 
     /// Kills it with all its group, and says how it ended.
-    pub(crate) async fn kill(&mut self) -> String {
+    pub(crate) async fn kill(&mut self) -> End {
         let _ = kill_process_group(self.pid, Signal::KILL);
         self.ended().await
     }
@@ -128,8 +137,8 @@ mod tests {
         let started = start_time(own.pid()).unwrap();
         assert!(Process::adopt(own.pid(), started + 1).is_none(), "another process of the same number");
         let mut adopted = Process::adopt(own.pid(), started).unwrap();
-        let (how, _) = tokio::join!(own.stop(Duration::from_secs(5)), adopted.ended());
-        assert!(how.contains("signal: 15"), "{how}");
+        let (end, _) = tokio::join!(own.stop(Duration::from_secs(5)), adopted.ended());
+        assert!(end.how.contains("signal: 15") && !end.well, "{end:?}");
         assert!(Process::adopt(own.pid(), started).is_none());
     }
 
@@ -146,8 +155,8 @@ mod tests {
             }
             tokio::task::yield_now().await;
         };
-        let how = process.stop(Duration::from_millis(50)).await;
-        assert!(how.contains("signal: 9"), "{how}");
+        let end = process.stop(Duration::from_millis(50)).await;
+        assert!(end.how.contains("signal: 9") && !end.well, "{end:?}");
         while stat(child).is_some_and(|s| !s.starts_with('Z')) {
             tokio::task::yield_now().await;
         }

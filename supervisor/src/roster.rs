@@ -299,8 +299,8 @@ impl Roster {
         Ok(entry.orders.as_ref())
     }
 
-    /// A worker's process has ended.
-    pub(crate) fn ended(&mut self, key: &Key, exit: Exit) {
+    /// A worker's process has ended; how, if that is worth telling.
+    pub(crate) fn ended(&mut self, key: &Key, exit: Option<Exit>) {
         if let Some(entry) = self.entries.get_mut(key) {
             if let Some(run) = entry.run.take()
                 && let Some(report) = run.latest
@@ -309,7 +309,7 @@ impl Roster {
                     .died
                     .push(LastReport { plan: run.kept.wanted.plan.clone(), report: Report { errors: run.errors, ..report } });
             }
-            entry.last_exit = Some(exit);
+            entry.last_exit = exit.or(entry.last_exit.take());
             entry.orders = None;
             // Its successor has been told nothing that it could go on with.
             entry.held = false;
@@ -496,7 +496,7 @@ mod tests {
         r.send_all();
         assert_eq!(r.statuses()[0].report.as_ref().unwrap().errors.len(), 0);
 
-        r.ended(&key(0), Exit { unix_ms: 0, incarnation: 7, how: "signal: 9".into(), output: String::new() });
+        r.ended(&key(0), Some(Exit { unix_ms: 0, incarnation: 7, how: "signal: 9".into(), output: String::new() }));
         let statuses = r.statuses();
         assert_eq!((statuses[0].died.len(), statuses[0].pid), (1, None));
         r.sent(&statuses);

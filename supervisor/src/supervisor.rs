@@ -39,8 +39,8 @@ pub(crate) struct Supervisor {
     changed: watch::Sender<u64>,
     /// There is something that nimbus must hear at once.
     pub(crate) urgent: Notify,
-    /// Workers changed: their models are to be measured now, not with the next round.
-    pub(crate) measure: Notify,
+    /// Whoever measures models.
+    pub(crate) measuring: tokio::sync::Mutex<()>,
     /// Nimbus has answered a heartbeat.
     pub(crate) heard: Notify,
     closing: watch::Sender<bool>,
@@ -85,7 +85,7 @@ impl Supervisor {
             roster: Mutex::default(),
             changed: watch::Sender::new(0),
             urgent: Notify::new(),
-            measure: Notify::new(),
+            measuring: tokio::sync::Mutex::default(),
             heard: Notify::new(),
             closing: watch::Sender::new(false),
             leaving: AtomicBool::new(false),

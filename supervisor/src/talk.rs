@@ -1,13 +1,14 @@
 //! What a supervisor says to nimbus and hears from it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::{Method, StatusCode};
 use squall_core::control::{Desired, Heartbeat, HeartbeatAnswer};
 
 use crate::client::Failed;
 use crate::models;
+use crate::roster::Roster;
 use crate::supervisor::Supervisor;
 use crate::usage::Meter;
 
@@ -15,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LONG_POLL: Duration = Duration::from_secs(30);
 /// Before nimbus is asked again after it could not be reached.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How often models are measured when nothing changes.
+/// How often models, processes and the machine are measured.
 const ROUND: Duration = Duration::from_secs(1);
 /// Blobs that nobody needs any more are kept this long: a worker that moved away may come back.
 const BLOB_GRACE: Duration = Duration::from_secs(60);
@@ -70,10 +71,23 @@ fn sent(supervisor: &Supervisor, heartbeat: &Heartbeat, again: bool) {
 /// Hears what nimbus wants, and has it done.
 pub(crate) async fn hear(supervisor: Arc<Supervisor>) {
     let (mut after, mut silent) = (None, false);
+    let (mut heard, mut orphaned) = (Instant::now(), false);
     loop {
         let query = after.map_or_else(String::new, |r| format!("?after={r}&wait_ms={}", LONG_POLL.as_millis()));
         let path = format!("/v1/supervisors/{}/desired{query}", supervisor.id);
-        match supervisor.client.call::<Desired>((Method::GET, &path), None::<&()>, LONG_POLL + PATIENCE).await {
+        let said = supervisor.client.call::<Desired>((Method::GET, &path), None::<&()>, LONG_POLL + PATIENCE).await;
+        if !matches!(&said, Err(Failed::Error(_))) {
+            heard = Instant::now();
+            if std::mem::take(&mut orphaned) {
+                // What it wanted before it wants anew.
+                after = None;
+            }
+        } else if supervisor.options.without_nimbus.is_some_and(|most| heard.elapsed() >= most) && !orphaned {
+            orphaned = true;
+            log::error!(silent_s = heard.elapsed().as_secs(); "nimbus was not heard for too long; workers are stopped");
+            supervisor.with(Roster::want_nothing);
+        }
+        match said {
             Ok(Some(desired)) => {
                 silent = false;
                 after = Some(desired.revision);
@@ -106,32 +120,35 @@ fn take_over(supervisor: &Arc<Supervisor>, desired: Desired) {
 pub(crate) async fn look_around(supervisor: Arc<Supervisor>) {
     let (mut round, mut meter) = (0u64, Meter::default());
     loop {
-        let changed = tokio::select! {
-            () = tokio::time::sleep(ROUND) => false,
-            () = supervisor.measure.notified() => true,
-        };
-        let (pids, hashes): (Vec<u32>, Vec<Vec<String>>) = supervisor.look(|r| {
-            let runs = r.entries.values().filter_map(|e| e.run.as_ref());
-            runs.map(|r| (r.kept.pid, r.kept.wanted.models.values().cloned().collect())).unzip()
-        });
-        let dir = supervisor.layout.blobs();
-        let files = hashes.into_iter().flatten().map(|h| (h.clone(), dir.join(h))).collect();
-        let measure = move || (models::measure(&pids, &files), (!changed).then(|| meter.read(&pids)), meter);
-        let Ok((measured, usage, meter_again)) = tokio::task::spawn_blocking(measure).await else { return };
+        tokio::time::sleep(ROUND).await;
+        supervisor.measure_models().await;
+        let pids: Vec<u32> = supervisor.look(|r| r.entries.values().filter_map(|e| Some(e.run.as_ref()?.kept.pid)).collect());
+        let read = move || (meter.read(&pids), meter);
+        let Ok((usage, meter_again)) = tokio::task::spawn_blocking(read).await else { return };
         meter = meter_again;
-        supervisor.with(|r| {
-            r.models = measured;
-            r.usage = usage.unwrap_or_else(|| std::mem::take(&mut r.usage));
-        });
-        if changed {
-            supervisor.beat();
-            continue;
-        }
+        supervisor.with(|r| r.usage = usage);
         supervisor.keep_unwritten();
         if round.is_multiple_of(60) {
             clear_away(&supervisor);
         }
         round += 1;
+    }
+}
+
+impl Supervisor {
+    /// Measures what models take in the workers that run now.
+    pub(crate) async fn measure_models(&self) {
+        // One at a time: what was measured first must not be told last.
+        let _turn = self.measuring.lock().await;
+        let (pids, hashes): (Vec<u32>, Vec<Vec<String>>) = self.look(|r| {
+            let runs = r.entries.values().filter_map(|e| e.run.as_ref());
+            runs.map(|r| (r.kept.pid, r.kept.wanted.models.values().cloned().collect())).unzip()
+        });
+        let dir = self.layout.blobs();
+        let files = hashes.into_iter().flatten().map(|h| (h.clone(), dir.join(h))).collect();
+        if let Ok(measured) = tokio::task::spawn_blocking(move || models::measure(&pids, &files)).await {
+            self.with(|r| r.models = measured);
+        }
     }
 }
 

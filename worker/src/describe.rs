@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Write};
 
-use squall_core::{Catalog, ConfigFault, Error, Registry, ResolveRequest, Resolved, Result};
+use squall_core::{Catalog, Error, Refused, Registry, ResolveRequest, Resolved, Result};
 
 /// Prints the types as a JSON list.
 pub(crate) fn describe(registry: &Registry, out: &mut dyn Write) -> Result<()> {
@@ -11,7 +11,7 @@ pub(crate) fn describe(registry: &Registry, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// Answers one question a line: [`ResolveRequest`] in, `{"Ok": Resolved}` or `{"Err": [ConfigFault]}` out.
+/// Answers one question a line: [`ResolveRequest`] in, `{"Ok": Resolved}` or `{"Err": Refused}` out.
 pub(crate) fn check(registry: &mut Registry, questions: &mut dyn BufRead, out: &mut dyn Write) -> Result<()> {
     for line in questions.lines() {
         let line = line?;
@@ -20,7 +20,7 @@ pub(crate) fn check(registry: &mut Registry, questions: &mut dyn BufRead, out: &
         }
         let request: ResolveRequest =
             serde_json::from_str(&line).map_err(|e| Error::user("a question that cannot be read").because(e))?;
-        let answer: std::result::Result<Resolved, Vec<ConfigFault>> = registry.resolve(&request)?;
+        let answer: std::result::Result<Resolved, Refused> = registry.resolve(&request)?;
         serde_json::to_writer(&mut *out, &answer)?;
         writeln!(out)?;
         out.flush()?;

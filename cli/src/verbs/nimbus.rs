@@ -51,7 +51,8 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
         let stop = daemon::told_to_stop()?;
         let listener = squall_nimbus::listen(&options.dir, address).await?;
         let local = listener.local_addr().map_err(|e| crate::exit::Failure::Outside(e.to_string()))?;
+        let nimbus = squall_nimbus::Opened::new(options, listener)?;
         show.line(&format!("http://{local}"))?;
-        Ok(squall_nimbus::run(options, listener, stop).await?)
+        Ok(nimbus.run(stop).await?)
     })
 }

@@ -49,6 +49,10 @@ pub(crate) struct Args {
     /// How long a worker may neither say nor do anything before it is killed and started again.
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = squall_core::units::duration)]
     worker_timeout: Duration,
+    /// How long its workers run on when nimbus cannot be reached; for ever unless given. Stopped ones start again when nimbus is
+    /// heard and wants them.
+    #[arg(long, value_name = "TIME", value_parser = squall_core::units::duration)]
+    without_nimbus: Option<Duration>,
     /// Stops its workers when it stops.
     #[arg(long)]
     stop_workers: bool,
@@ -71,14 +75,16 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
         options.machine_id = args.machine_id.clone();
         options.worker_timeout = args.worker_timeout;
         options.pin = args.pin;
+        options.without_nimbus = args.without_nimbus;
         options.stop_workers_on_exit = args.stop_workers;
         if let Some(cores) = args.cores {
             options.cores = cores;
         }
         let listener = squall_supervisor::listen(&dir, address).await?;
         let local = listener.local_addr().map_err(|e| Failure::Outside(e.to_string()))?;
+        let supervisor = squall_supervisor::Opened::new(options, listener)?;
         show.line(&format!("http://{local}"))?;
-        Ok(squall_supervisor::run(options, listener, stop).await?)
+        Ok(supervisor.run(stop).await?)
     })
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use squall_core::{Bolt, BoltConfig, Check, Context, Counter, Error, FieldType, Output, Result, StreamDecl, Tuple, ValueRef};
 
-use crate::support::{at, schemas::number};
+use crate::support::schemas::number;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,18 +19,22 @@ impl BoltConfig for Config {
         &[("expected", "the field with what is right"), ("predicted", "the field with the prediction")];
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
-        let expected = check.field(&self.expected, FieldType::Any).map_err(|e| at("expected", e))?;
-        let predicted = check.field(&self.predicted, FieldType::Any).map_err(|e| at("predicted", e))?;
-        let numeric = |kind| matches!(kind, FieldType::Int | FieldType::Float);
-        for (key, kind) in [("expected", expected), ("predicted", predicted)] {
+        let label = |key: &str, field: &str| {
+            let kind = check.at(key, check.field(field, FieldType::Any))?;
             if kind.is_vector() {
-                return Err(at(key, format!("a {kind} is not a label")));
+                check.fault(key, format!("a {kind} is not a label"));
+                return None;
             }
-        }
-        let comparable = expected.accepts(predicted) || (numeric(expected) && numeric(predicted));
-        if !comparable {
+            Some(kind)
+        };
+        let numeric = |kind| matches!(kind, FieldType::Int | FieldType::Float);
+        let both = (label("expected", &self.expected), label("predicted", &self.predicted));
+        if let (Some(expected), Some(predicted)) = both
+            && !expected.accepts(predicted)
+            && !(numeric(expected) && numeric(predicted))
+        {
             let Config { expected: e, predicted: p } = self;
-            return Err(at("predicted", format!("`{p}` is {predicted} and never equals `{e}`, which is {expected}")));
+            check.fault("predicted", format!("`{p}` is {predicted} and never equals `{e}`, which is {expected}"));
         }
         Ok(Vec::new())
     }

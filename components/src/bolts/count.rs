@@ -6,7 +6,7 @@ use squall_core::{
     Batch, Bolt, BoltConfig, Check, Context, Error, Field, FieldType, Output, Result, Schema, StreamDecl, Tuple, ValueRef, key,
 };
 
-use crate::support::{at, schemas};
+use crate::support::schemas;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,14 +20,14 @@ impl BoltConfig for Config {
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
         if self.fields.is_empty() {
-            return Err(at("fields", "a key needs at least one field"));
+            check.fault("fields", "a key needs at least one field");
         }
-        let key = schemas::passed(check, "fields", &self.fields)?;
+        let key = schemas::passed(check, "fields", &self.fields);
         let schema = Schema::default().with(key).with([Field::new("count", FieldType::Int)]);
-        match schema.duplicate() {
-            Some(name) => Err(at("fields", format!("`{name}` is there twice (`count` is the count itself)"))),
-            None => Ok(vec![StreamDecl::default_stream(schema)]),
+        if let Some(name) = schema.duplicate() {
+            check.fault("fields", format!("`{name}` is there twice (`count` is the count itself)"));
         }
+        Ok(vec![StreamDecl::default_stream(schema)])
     }
 
     fn build(self, _: &Context) -> Result<Box<dyn Bolt>> {

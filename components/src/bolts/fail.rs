@@ -4,7 +4,7 @@ use serde::Deserialize;
 use squall_core::{Bolt, BoltConfig, Check, Context, Error, Output, Result, StreamDecl, Tuple};
 
 use super::identity;
-use crate::support::{at, schemas};
+use crate::support::schemas;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,7 +23,7 @@ impl BoltConfig for Config {
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
         if self.every == 0 {
-            return Err(at("every", "must be at least 1"));
+            check.fault("every", "`every` must be at least 1");
         }
         Ok(vec![StreamDecl::default_stream(schemas::shared(check)?)])
     }

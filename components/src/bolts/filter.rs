@@ -6,7 +6,7 @@ use serde::Deserialize;
 use squall_core::{Bolt, BoltConfig, Check, Context, FieldType, Output, Result, StreamDecl, Tuple, Value, ValueRef};
 
 use super::identity;
-use crate::support::{at, schemas, schemas::number};
+use crate::support::{schemas, schemas::number};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,23 +43,28 @@ impl BoltConfig for Config {
     ];
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
-        let kind = check.field(&self.field, FieldType::Any).map_err(|e| at("field", e))?;
+        let found = check.at("field", check.field(&self.field, FieldType::Any));
+        let kind = found.unwrap_or(FieldType::Any);
         let value = Value::from(self.value.clone());
         let fits = match kind {
             FieldType::Any => !matches!(value, Value::Nil | Value::List(_) | Value::Map(_)),
             FieldType::Int | FieldType::Float => number(value.as_ref()).is_some(),
             FieldType::Str => matches!(value, Value::Str(_)),
             FieldType::Bool => matches!(value, Value::Bool(_)),
-            other => return Err(at("field", format!("`{}` is {other}, which cannot be compared", self.field))),
+            other => {
+                check.fault("field", format!("`{}` is {other}, which cannot be compared", self.field));
+                true
+            }
         };
         if !fits {
-            return Err(at("value", format!("`{}` is {kind} and cannot be compared with {}", self.field, self.value)));
+            let what = if found.is_some() { format!("`{}` is {kind} and", self.field) } else { "a field".to_owned() };
+            check.fault("value", format!("{what} cannot be compared with {}", self.value));
         }
         let text = matches!(kind, FieldType::Str | FieldType::Any);
         match (self.op, kind) {
-            (Op::Contains, _) if !text => return Err(at("op", format!("`{}` is {kind}: only text contains text", self.field))),
+            (Op::Contains, _) if !text => check.fault("op", format!("`{}` is {kind}: only text contains text", self.field)),
             (Op::Equal | Op::NotEqual | Op::Contains, _) => {}
-            (_, FieldType::Bool) => return Err(at("op", "true and false have no order: use == or !=")),
+            (_, FieldType::Bool) => check.fault("op", "true and false have no order: use == or !="),
             _ => {}
         }
         Ok(vec![StreamDecl::default_stream(schemas::shared(check)?)])

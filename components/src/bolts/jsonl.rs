@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use squall_core::{Batch, Bolt, BoltConfig, Check, Context, Counter, Error, FieldType, Output, Result, StreamDecl, Tuple};
 
-use crate::support::{at, files};
+use crate::support::files;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,10 +26,10 @@ impl BoltConfig for Config {
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
         for (i, field) in self.fields.iter().flatten().enumerate() {
-            check.field(field, FieldType::Any).map_err(|e| at(&format!("fields[{i}]"), e))?;
+            check.at(&format!("fields[{i}]"), check.field(field, FieldType::Any));
         }
         if self.path.file_name().is_none() {
-            return Err(at("path", format!("`{}` names no file", self.path.display())));
+            check.fault("path", format!("`{}` names no file", self.path.display()));
         }
         Ok(Vec::new())
     }

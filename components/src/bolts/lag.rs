@@ -6,7 +6,7 @@ use squall_core::{
     ValueRef,
 };
 
-use crate::support::{at, clock::monotonic_ns};
+use crate::support::clock::monotonic_ns;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,7 +25,7 @@ impl BoltConfig for Config {
         &[("field", "the field with the intended time of sending, on this machine's monotonic clock; `sent` unless given")];
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
-        check.field(&self.field, FieldType::Int).map_err(|e| at("field", e))?;
+        check.at("field", check.field(&self.field, FieldType::Int));
         Ok(Vec::new())
     }
 

@@ -8,7 +8,7 @@ use squall_core::{
     Bolt, BoltConfig, Check, Context, Error, Field, FieldType, Output, Result, StreamDecl, Tuple, Value, ValueRef, key,
 };
 
-use crate::support::{at, schemas};
+use crate::support::schemas;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,13 +42,13 @@ impl BoltConfig for Config {
     ];
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
-        let key = check.field(&self.key, FieldType::Any).map_err(|e| at("key", e))?;
-        check.field(&self.value, FieldType::Int).map_err(|e| at("value", e))?;
+        let key = check.at("key", check.field(&self.key, FieldType::Any)).unwrap_or(FieldType::Any);
+        check.at("value", check.field(&self.value, FieldType::Int));
         if !(1..=65536).contains(&self.size) {
-            return Err(at("size", "must be from 1 to 65536"));
+            check.fault("size", "`size` must be from 1 to 65536");
         }
         let fields = vec![Field::new(&self.key, key), Field::new("last", FieldType::Any)];
-        Ok(vec![StreamDecl::default_stream(schemas::distinct(fields, "call the key differently")?)])
+        Ok(vec![StreamDecl::default_stream(schemas::distinct(check, fields, "call the key differently"))])
     }
 
     fn build(self, _: &Context) -> Result<Box<dyn Bolt>> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use squall_core::{Batch, Bolt, BoltConfig, Check, Context, Output, Result, StreamDecl, Tuple, ValueRef};
 
-use crate::support::{at, schemas};
+use crate::support::schemas;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,14 +21,14 @@ impl BoltConfig for Config {
         &[("fields", "the fields, in order"), ("rename", "new names: old = \"new\"")];
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
-        let mut fields = schemas::passed(check, "fields", &self.fields)?;
+        let mut fields = schemas::passed(check, "fields", &self.fields);
         for (old, new) in &self.rename {
             match fields.iter_mut().zip(&self.fields).find(|(_, name)| *name == old) {
                 Some((field, _)) => field.name.clone_from(new),
-                None => return Err(at(&format!("rename.{old}"), format!("`{old}` is not among `fields`"))),
+                None => check.fault(&format!("rename.{old}"), format!("`{old}` is not among `fields`")),
             }
         }
-        Ok(vec![StreamDecl::default_stream(schemas::distinct(fields, "name each field once, or `rename` it")?)])
+        Ok(vec![StreamDecl::default_stream(schemas::distinct(check, fields, "name each field once, or `rename` it"))])
     }
 
     fn build(self, _: &Context) -> Result<Box<dyn Bolt>> {

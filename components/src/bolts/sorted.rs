@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use squall_core::{Bolt, BoltConfig, Check, Context, Counter, Error, FieldType, Output, Result, StreamDecl, Tuple};
 
-use crate::support::{at, files};
+use crate::support::files;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,10 +40,10 @@ impl BoltConfig for Config {
     ];
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
-        check.field(&self.key, FieldType::Str).map_err(|e| at("key", e))?;
-        check.field(&self.value, FieldType::Int).map_err(|e| at("value", e))?;
+        check.at("key", check.field(&self.key, FieldType::Str));
+        check.at("value", check.field(&self.value, FieldType::Int));
         if self.path.file_name().is_none() {
-            return Err(at("path", format!("`{}` names no file", self.path.display())));
+            check.fault("path", format!("`{}` names no file", self.path.display()));
         }
         Ok(Vec::new())
     }

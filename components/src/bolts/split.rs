@@ -3,8 +3,6 @@
 use serde::Deserialize;
 use squall_core::{Bolt, BoltConfig, Check, Context, FieldType, Output, Result, Schema, StreamDecl, Tuple};
 
-use crate::support::at;
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
@@ -29,7 +27,7 @@ impl BoltConfig for Config {
     ];
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
-        check.field(&self.field, FieldType::Str).map_err(|e| at("field", e))?;
+        check.at("field", check.field(&self.field, FieldType::Str));
         Ok(vec![StreamDecl::default_stream(Schema::new([("word", FieldType::Str)]))])
     }
 

@@ -47,10 +47,10 @@ impl BoltConfig for Config {
             return Err(at("model", format!("`{name}` is a {} and transforms nothing: use `classifier`", model.kind())));
         }
         self.features.check(check, &self.model, &model)?;
-        let mut fields = schemas::passed(check, "pass", &self.pass)?;
+        let mut fields = schemas::passed(check, "pass", &self.pass);
         let width = u32::try_from(model.n_outputs()).map_err(|_| at("model", "too many outputs"))?;
         fields.push(Field::new(&self.output, FieldType::F64s(Some(width))));
-        Ok(vec![StreamDecl::default_stream(schemas::distinct(fields, "set `output` to another name")?)])
+        Ok(vec![StreamDecl::default_stream(schemas::distinct(check, fields, "set `output` to another name"))])
     }
 
     fn build(self, ctx: &Context) -> Result<Box<dyn Bolt>> {
@@ -59,7 +59,7 @@ impl BoltConfig for Config {
             (ctx.outputs.first().and_then(|o| o.fields.field(&self.output)).map(|f| f.kind), ctx.metrics.clone());
         let model = models::follow(ctx, &self.model, move |model, version| {
             // What the topology was checked with must hold for every version.
-            features.check(&Check { inputs: &inputs, models: None }, &name, &model)?;
+            features.check(&Check::new(&inputs, None), &name, &model)?;
             let kind = FieldType::F64s(u32::try_from(model.n_outputs()).ok());
             match output.filter(|o| *o != kind) {
                 _ if !model.has_transform() => Err(Error::user(format!("model `{name}`: it transforms nothing"))),

@@ -7,7 +7,7 @@ use squall_core::{
     Check, Context, FieldType, Next, Result, Schema, Spout, SpoutConfig, SpoutOutput, StreamDecl, StreamId, ValueRef,
 };
 
-use crate::support::{at, clock::monotonic_ns, pending::Pending};
+use crate::support::{clock::monotonic_ns, pending::Pending};
 
 /// The kernel lets nobody sleep for less (its timer slack): shorter waits would only be busy.
 const SHORTEST: Duration = Duration::from_micros(50);
@@ -37,18 +37,24 @@ impl SpoutConfig for Config {
         ("tracked", "emit with ids and replay what fails; false unless given"),
     ];
 
-    fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
+    fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
         if self.rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
-            return Err(at("rate", "must be a number above 0; leave it out for as fast as they go"));
+            check.fault("rate", "`rate` must be a number above 0; leave it out for as fast as they go");
         }
         let payload = match (self.bytes, self.f32s) {
-            (Some(_), Some(_)) => return Err(at("f32s", "the payload is `bytes` or `f32s`, not both")),
-            (Some(n), _) if n > LARGEST => return Err(at("bytes", format!("at most {LARGEST}"))),
-            (_, Some(n)) if n > LARGEST / 4 => return Err(at("f32s", format!("at most {}", LARGEST / 4))),
+            (Some(_), Some(_)) => Some(("payload", FieldType::Any)),
             (Some(_), None) => Some(("payload", FieldType::Bytes)),
             (None, Some(n)) => Some(("payload", FieldType::F32s(Some(n)))),
             (None, None) => None,
         };
+        if self.bytes.is_some() && self.f32s.is_some() {
+            check.fault("f32s", "the payload is `bytes` or `f32s`, not both");
+        }
+        for (key, size, most) in [("bytes", self.bytes, LARGEST), ("f32s", self.f32s, LARGEST / 4)] {
+            if size.is_some_and(|n| n > most) {
+                check.fault(key, format!("`{key}` must be at most {most}"));
+            }
+        }
         Ok(vec![StreamDecl::default_stream(Schema::new([("sent", FieldType::Int)].into_iter().chain(payload)))])
     }
 

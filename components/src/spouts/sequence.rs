@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use squall_core::control::position_file;
 use squall_core::{Check, Context, Error, FieldType, Next, Result, Schema, Spout, SpoutConfig, SpoutOutput, StreamDecl};
 
-use crate::support::{at, files, pending::Pending, yes};
+use crate::support::{files, pending::Pending, yes};
 
 /// How often the position is written at most.
 const CHECKPOINT: Duration = Duration::from_secs(1);
@@ -37,15 +37,15 @@ impl SpoutConfig for Config {
         ("tracked", "replay numbers that fail; true unless given"),
     ];
 
-    fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
+    fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
         if self.rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
-            return Err(at("rate", "must be a number above 0; leave it out for as fast as they go"));
+            check.fault("rate", "`rate` must be a number above 0; leave it out for as fast as they go");
         }
         if self.keys == Some(0) {
-            return Err(at("keys", "must be at least 1; leave it out for numbers without keys"));
+            check.fault("keys", "`keys` must be at least 1; leave it out for numbers without keys");
         }
         if self.checkpoint && !self.tracked {
-            return Err(at("checkpoint", "numbers that are not tracked cannot be checkpointed"));
+            check.fault("checkpoint", "numbers that are not tracked cannot be checkpointed");
         }
         let key = self.keys.map(|_| ("key", FieldType::Int));
         Ok(vec![StreamDecl::default_stream(Schema::new(key.into_iter().chain([("n", FieldType::Int)])))])

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use squall_core::{Check, Context, FieldType, Next, Result, Schema, Spout, SpoutConfig, SpoutOutput, StreamDecl};
 
-use crate::support::{at, pending::Pending, yes};
+use crate::support::{pending::Pending, yes};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,9 +31,9 @@ impl SpoutConfig for Config {
         ("tracked", "replay words that fail; true unless given"),
     ];
 
-    fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
+    fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
         if self.words.is_empty() {
-            return Err(at("words", "needs at least one word"));
+            check.fault("words", "`words` needs at least one word");
         }
         Ok(vec![StreamDecl::default_stream(Schema::new([("word", FieldType::Str)]))])
     }

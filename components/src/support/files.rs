@@ -4,20 +4,17 @@ use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use squall_core::{Context, Error, Result};
-
-use super::at;
+use squall_core::{Check, Context, Error, Result};
 
 /// Refuses a relative path: the worker that opens it runs in another directory, perhaps on another machine.
-pub(crate) fn absolute(key: &str, path: &Path) -> Result<()> {
-    if path.is_absolute() {
-        return Ok(());
+pub(crate) fn absolute(check: &Check<'_>, key: &str, path: &Path) -> bool {
+    let absolute = path.is_absolute();
+    if !absolute {
+        let path = path.display();
+        let remedy = format!("write \"${{TOPOLOGY_DIR}}/{path}\" or an absolute path");
+        check.fault(key, format!("`{path}` is relative to no certain directory: {remedy}"));
     }
-    let path = path.display();
-    Err(at(
-        key,
-        format!("`{path}` is relative to no certain directory: write \"${{TOPOLOGY_DIR}}/{path}\" or an absolute path"),
-    ))
+    absolute
 }
 
 /// An output file: relative to the topology's state directory, and one for each task.
@@ -86,8 +83,10 @@ mod tests {
 
     #[test]
     fn a_relative_path_is_refused_with_a_remedy() {
-        let error = absolute("path", Path::new("data/a.csv")).unwrap_err().to_string();
-        assert!(error.starts_with("`path`: `data/a.csv` is relative"), "{error}");
+        let check = Check::default();
+        assert!(!absolute(&check, "path", Path::new("data/a.csv")));
+        let error = check.verdict().unwrap_err().to_string();
+        assert!(error.starts_with("path: `data/a.csv` is relative"), "{error}");
         assert!(error.contains("\"${TOPOLOGY_DIR}/data/a.csv\""), "{error}");
     }
 }

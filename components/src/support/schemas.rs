@@ -1,13 +1,11 @@
 //! Schemas of bolts that pass fields on.
 
-use squall_core::{Batch, Check, Error, Field, FieldType, Result, Schema, ValueRef};
-
-use super::at;
+use squall_core::{Batch, Check, Error, Field, FieldType, InputStream, Result, Schema, ValueRef};
 
 /// The schema that all inputs share; for bolts that pass tuples on as they are.
 pub(crate) fn shared(check: &Check<'_>) -> Result<Schema> {
     let Some(first) = check.inputs.first() else {
-        return Err(Error::user("the bolt has no input"));
+        return Err(check.no_input());
     };
     for other in check.inputs {
         if other.fields != first.fields {
@@ -21,27 +19,29 @@ pub(crate) fn shared(check: &Check<'_>) -> Result<Schema> {
 }
 
 /// The fields that are passed on, each of the type that all inputs give it.
-pub(crate) fn passed(check: &Check<'_>, key: &str, names: &[String]) -> Result<Vec<Field>> {
-    let field = |(i, name): (usize, &String)| -> Result<Field> {
+pub(crate) fn passed(check: &Check<'_>, key: &str, names: &[String]) -> Vec<Field> {
+    let field = |(i, name): (usize, &String)| {
         let place = format!("{key}[{i}]");
-        let kind = check.field(name, FieldType::Any).map_err(|e| at(&place, e))?;
-        for input in check.inputs {
-            if let Some(other) = input.fields.field(name).filter(|f| f.kind != kind) {
-                return Err(at(&place, format!("`{name}` is {kind} in one input, {} from `{}`", other.kind, input.from)));
-            }
+        let Some(kind) = check.at(&place, check.field(name, FieldType::Any)) else {
+            return Field::new(name, FieldType::Any);
+        };
+        let other = |input: &InputStream| input.fields.field(name).is_some_and(|f| f.kind != kind);
+        if let Some(other) = check.inputs.iter().find(|i| other(i)) {
+            let found = other.fields.field(name).map_or(FieldType::Any, |f| f.kind);
+            check.fault(&place, format!("`{name}` is {kind} in one input, {found} from `{}`", other.from));
         }
-        Ok(Field::new(name, kind))
+        Field::new(name, kind)
     };
     names.iter().enumerate().map(field).collect()
 }
 
-/// A schema, unless a name occurs twice in it.
-pub(crate) fn distinct(fields: Vec<Field>, remedy: &str) -> Result<Schema> {
+/// A schema; a name that occurs twice in it is a fault.
+pub(crate) fn distinct(check: &Check<'_>, fields: Vec<Field>, remedy: &str) -> Schema {
     let schema = Schema::default().with(fields);
-    match schema.duplicate() {
-        Some(name) => Err(Error::user(format!("two output fields are called `{name}`: {remedy}"))),
-        None => Ok(schema),
+    if let Some(name) = schema.duplicate() {
+        check.fault("", format!("two output fields are called `{name}`: {remedy}"));
     }
+    schema
 }
 
 /// Where the named fields stand in a batch; found once per batch instead of once per tuple.
@@ -78,12 +78,14 @@ mod tests {
     #[test]
     fn inputs_must_agree_on_what_is_passed_on() {
         let inputs = [input("a", &[("x", FieldType::Int)]), input("b", &[("x", FieldType::Str)])];
-        let check = Check { inputs: &inputs, models: None };
+        let check = Check::new(&inputs, None);
         assert!(shared(&check).unwrap_err().to_string().contains("`a` emits (x: int) and `b` emits (x: str)"));
-        let error = passed(&check, "pass", &["x".into()]).unwrap_err().to_string();
-        assert!(error.starts_with("`pass[0]`: `x` is int in one input, str from `b`"), "{error}");
-        let check = Check { inputs: &inputs[..1], models: None };
-        let error = passed(&check, "pass", &["x".into(), "xx".into()]).unwrap_err().to_string();
-        assert!(error.contains("`pass[1]`") && error.contains("did you mean `x`"), "{error}");
+        passed(&check, "pass", &["x".into()]);
+        let error = check.verdict().unwrap_err().to_string();
+        assert!(error.starts_with("pass[0]: `x` is int in one input, str from `b`"), "{error}");
+        let check = Check::new(&inputs[..1], None);
+        passed(&check, "pass", &["x".into(), "xx".into()]);
+        let error = check.verdict().unwrap_err().to_string();
+        assert!(error.starts_with("pass[1]: ") && error.contains("did you mean `x`"), "{error}");
     }
 }

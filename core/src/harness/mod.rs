@@ -245,13 +245,11 @@ impl Harness {
 
     /// The checks of a submit, all findings in one text.
     fn resolve(&self, registry: &Registry, kind: ComponentKind, name: &str, config: &serde_json::Value) -> Result<Resolved> {
-        let check = Check { inputs: &self.ctx.inputs, models: Some(&self.models) };
-        registry.check(kind, name, config, &check).map_err(|faults| {
-            let lines = faults.iter().map(|f| match f.path.as_str() {
-                "" => f.message.clone(),
-                path => format!("config.{path}: {}", f.message),
-            });
-            Error::user(lines.collect::<Vec<_>>().join("; "))
+        let check = Check::new(&self.ctx.inputs, Some(&self.models));
+        registry.check(kind, name, config, &check).map_err(|mut refused| {
+            let in_config = refused.faults.iter_mut().filter(|f| !f.path.is_empty());
+            in_config.for_each(|f| f.path = format!("config.{}", f.path));
+            Error::user(crate::check::said(&refused.faults))
         })
     }
 }

@@ -78,8 +78,13 @@ pub fn check(
     checker.numbers_of_tasks();
     let order = graph.order();
     let behind = (0..spec.components.len()).filter(|c| !order.contains(c));
+    let in_cycles: BTreeSet<usize> = graph.cycles().into_iter().flatten().collect();
     for component in order.iter().copied().chain(behind) {
         checker.component(component, catalog);
+        if in_cycles.contains(&component) {
+            // What comes round was not meant to be taken in.
+            checker.outputs[component] = None;
+        }
     }
     checker.finish(&order)
 }

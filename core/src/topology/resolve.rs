@@ -7,7 +7,7 @@ use super::source::Span;
 use super::spec::{ComponentSpec, ConfigSpec};
 use super::tree::{Node, Table, Val};
 use super::words;
-use crate::{Catalog, ConfigFault, InputStream, PlannedComponent, ResolveRequest, Resolved, StreamDecl, TypeInfo};
+use crate::{Catalog, ConfigFault, InputStream, PlannedComponent, Refused, ResolveRequest, Resolved, StreamDecl, TypeInfo};
 
 impl Checker<'_> {
     /// Checks a component; those it takes from were checked before, unless they are in a cycle with it.
@@ -23,26 +23,37 @@ impl Checker<'_> {
             ConfigSpec::Given { node: Node { value: Val::Table(table), .. }, .. } => to_json(table, &mut self.faults),
             _ => None,
         };
-        let (Some(info), Some(config)) = (info, config) else { return };
+        let (Some(info), Some(config)) = (info, config) else {
+            // What is declared holds, whatever the type is.
+            self.outputs[position] = component.outputs.as_ref().filter(|o| !o.broken).map(|o| o.streams.clone());
+            return;
+        };
         let mut request = ResolveRequest {
             kind: component.kind,
             type_name: info.name.clone(),
             config: config.json.clone(),
             inputs: inputs.into_iter().flatten().collect(),
+            partial: !known,
             models: self.model_files.clone(),
         };
         let resolved = match self.ask(component, &config, &mut request, catalog) {
-            Some(Ok(resolved)) if known => resolved,
-            Some(Ok(_)) | None => return,
-            Some(Err(faults)) => {
-                // Without all inputs, only what is about the configuration alone is sure to be a fault.
-                let sure = faults.into_iter().filter(|f| known || words::is_of_serde(&f.message));
-                sure.for_each(|fault| self.config_fault(component, &info, &fault));
+            Some(Ok(resolved)) => resolved,
+            Some(Err(refused)) => {
+                refused.faults.iter().for_each(|fault| self.config_fault(component, &info, fault));
+                // Where the streams are known all the same, what is behind is checked against them.
+                let outputs = refused.outputs.filter(|o| o.iter().all(|stream| stream.fields.duplicate().is_none()));
+                let declared = info.outputs_in_topology.then(Vec::new);
+                let known = outputs.or(declared).and_then(|outputs| self.outputs_of(component, &info, outputs));
+                self.outputs[position] = known;
                 return;
             }
+            None => return,
         };
         let Some(outputs) = self.outputs_of(component, &info, resolved.outputs) else { return };
         self.outputs[position] = Some(outputs.clone());
+        if !known {
+            return;
+        }
         let parallelism = component.parallelism.as_ref().map_or(1, |p| p.value);
         self.planned[position] = Some(PlannedComponent {
             id: component.id.clone(),
@@ -87,21 +98,22 @@ impl Checker<'_> {
         config: &Config,
         request: &mut ResolveRequest,
         catalog: &mut dyn Catalog,
-    ) -> Option<Result<Resolved, Vec<ConfigFault>>> {
+    ) -> Option<Result<Resolved, Refused>> {
         let mut waiting: Vec<_> = config.variables.iter().collect();
         loop {
-            let faults = match catalog.resolve(request) {
+            let refused = match catalog.resolve(request) {
                 Ok(Ok(resolved)) => return Some(Ok(resolved)),
-                Ok(Err(faults)) => faults,
+                Ok(Err(refused)) => refused,
                 Err(error) => {
                     let message = format!("cannot check {} `{}`: {error}", component.kind, component.id);
                     self.faults.add(component.id_span, message);
                     return None;
                 }
             };
-            let ConfigSpec::Given { node, .. } = &component.config else { return Some(Err(faults)) };
+            let ConfigSpec::Given { node, .. } = &component.config else { return Some(Err(refused)) };
             let wants_other = |m: &str| m.contains("invalid type: string") || m.contains("did not match any variant");
-            let places: Vec<String> = faults
+            let places: Vec<String> = refused
+                .faults
                 .iter()
                 .filter(|f| wants_other(&f.message))
                 .filter_map(|f| find(node, &f.path).map(|found| found.pointer))
@@ -112,7 +124,7 @@ impl Checker<'_> {
             let (now, later): (Vec<_>, Vec<_>) =
                 waiting.into_iter().partition(|(pointer, ..)| places.iter().any(|place| at_or_under(pointer, place)));
             if now.is_empty() {
-                return Some(Err(faults));
+                return Some(Err(refused));
             }
             for (pointer, typed, span) in now {
                 if let Some(value) = request.config.pointer_mut(pointer) {

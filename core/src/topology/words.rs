@@ -48,21 +48,6 @@ pub(crate) fn plain(path: &str, message: &str) -> Said {
     }
 }
 
-/// Whether serde said it, so that it is about the configuration alone, whatever the inputs are.
-pub(crate) fn is_of_serde(message: &str) -> bool {
-    let starts = [
-        "invalid type: ",
-        "invalid value: ",
-        "invalid length ",
-        "missing field ",
-        "unknown variant ",
-        "unknown field ",
-        "unknown key ",
-        NO_VARIANT,
-    ];
-    starts.iter().any(|s| message.starts_with(s))
-}
-
 fn two<'m>(message: &'m str, start: &str) -> Option<(&'m str, &'m str)> {
     message.strip_prefix(start)?.rsplit_once(", expected ")
 }

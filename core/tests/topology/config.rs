@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use squall_core::{Catalog, ConfigFault, Error, ResolveRequest, Resolved, TypeInfo};
+use squall_core::{Catalog, Error, Refused, ResolveRequest, Resolved, TypeInfo};
 
 use crate::support::*;
 
@@ -37,7 +37,12 @@ fn nested_tables_and_lists() {
     let faults = run(&[("t.toml", &text)], &[], &model("m")).unwrap_err();
     assert_eq!(
         shorts(&faults),
-        ["9:8+1 `user` is 3, expected text", "23:3+6 unknown value `prob` of `emit[1]` | did you mean `proba`?"]
+        [
+            "8:21+4 `password` is missing in `auth`",
+            "9:8+1 `user` is 3, expected text",
+            "10:1+7 unknown key `pasword` | did you mean `password`?",
+            "23:3+6 unknown value `prob` of `emit[1]` | did you mean `proba`?"
+        ]
     );
 }
 
@@ -50,6 +55,24 @@ fn what_a_type_refuses_itself() {
     expect(
         &with("[bolts.c]\ntype = \"count\"\ninputs = [{ from = \"in\", grouping = \"all\" }]\n"),
         &["9:8+7 `in` emits no field `word` on `default` (line: str, n: int)"],
+    );
+}
+
+#[test]
+fn what_is_wrong_in_front_hides_nothing_behind_it() {
+    let text = "name = \"t\"\n[spouts.in]\ntype = \"lines\"\n[bolts.split]\ntype = \"split\"\n\
+                inputs = [{ from = \"in\", grouping = \"shuffle\" }]\nconfig = { field = \"whatever\" }\n\
+                [bolts.count]\ntype = \"count\"\ninputs = [{ from = \"split\", grouping = \"fields\", fields = [\"wrd\"] }]\n\
+                [bolts.again]\ntype = \"split\"\ninputs = [{ from = \"count\", grouping = \"all\" }]\nconfig = { field = \"count\" }\n\
+                [bolts.end]\ntype = \"split\"\ninputs = [{ from = \"again\", stream = \"x\", grouping = \"all\" }]\n";
+    expect(
+        text,
+        &[
+            "3:8+7 spout `in` needs `path` in its config | path: the file to read",
+            "10:60+5 stream `default` of `split` has no field `wrd` | did you mean `word`?",
+            "14:20+7 field `count` of `count` is int, not str",
+            "17:38+3 `again` has no stream `x` | its streams: default",
+        ],
     );
 }
 
@@ -123,7 +146,7 @@ fn a_worker_binary_that_does_not_answer() {
         fn types(&mut self) -> squall_core::Result<Vec<TypeInfo>> {
             Err(Error::external("./mine did not answer"))
         }
-        fn resolve(&mut self, _: &ResolveRequest) -> squall_core::Result<Result<Resolved, Vec<ConfigFault>>> {
+        fn resolve(&mut self, _: &ResolveRequest) -> squall_core::Result<Result<Resolved, Refused>> {
             panic!("nothing to ask")
         }
     }

@@ -131,7 +131,7 @@ spout!(Lines, "lines of a file", [("path", "the file to read"), ("only", "a line
 });
 spout!(Numbers, "numbers", [], |_, _| default([("x", FieldType::Float), ("v", FieldType::F32s(Some(4)))]));
 bolt!(Split, "words of a line", |c, check| {
-    check.field(&c.field, FieldType::Str).map_err(|e| Error::user(format!("`field`: {e}")))?;
+    check.at("field", check.field(&c.field, FieldType::Str));
     default([("word", FieldType::Str)])
 });
 bolt!(Count, "counts words", |_, check| {
@@ -170,7 +170,7 @@ impl Catalog for Types {
         types.iter_mut().for_each(|t| t.outputs_in_topology = t.name == "shell");
         Ok(types)
     }
-    fn resolve(&mut self, request: &ResolveRequest) -> Result<Result<Resolved, Vec<ConfigFault>>> {
+    fn resolve(&mut self, request: &ResolveRequest) -> Result<Result<Resolved, Refused>> {
         self.0.resolve(request)
     }
 }

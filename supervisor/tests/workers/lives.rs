@@ -18,6 +18,7 @@ pub(crate) const ALL: [(&str, fn()); 14] = [
     ("workers_hear_of_each_other_and_of_changes_at_once", workers_hear_of_each_other_and_of_changes_at_once),
     ("the_next_supervisor_adopts_what_runs", the_next_supervisor_adopts_what_runs),
     ("without_nimbus_workers_are_kept_alive", without_nimbus_workers_are_kept_alive),
+    ("workers_do_not_outlive_nimbus_for_longer_than_is_said", workers_do_not_outlive_nimbus_for_longer_than_is_said),
     ("what_is_not_wanted_is_stopped", what_is_not_wanted_is_stopped),
     ("other_tasks_need_another_process", other_tasks_need_another_process),
     ("workers_stop_with_the_supervisor_if_told_so", workers_stop_with_the_supervisor_if_told_so),
@@ -159,6 +160,23 @@ fn without_nimbus_workers_are_kept_alive() {
         assert!(Instant::now() < deadline, "{}", log());
         std::thread::yield_now();
     }
+}
+
+fn workers_do_not_outlive_nimbus_for_longer_than_is_said() {
+    let mut rig = Rig::new();
+    let (_, before) = rig.run_one();
+    rig.stop();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let patience = Some(Duration::from_millis(100));
+    rig.start(Options { nimbus: format!("http://{nobody}"), without_nimbus: patience, ..rig.options() });
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while lives(before.pid.unwrap()) {
+        assert!(Instant::now() < deadline, "it runs on");
+        std::thread::yield_now();
+    }
+    rig.stop();
+    rig.start(rig.options());
+    rig.hears(|w| w.endpoint.is_some() && w.incarnation > before.incarnation);
 }
 
 fn what_is_not_wanted_is_stopped() {

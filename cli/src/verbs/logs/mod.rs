@@ -19,10 +19,13 @@ pub(crate) use lines::Lines;
 const TAIL: u64 = 1 << 20;
 /// How long one call waits for more.
 const FOLLOW: Duration = Duration::from_secs(10);
+/// Before a cluster that cannot be reached is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// Prints the end of the workers' logs of a topology, or of daemons' logs, and with -f what comes.
 ///
-/// Where there are several, each line begins with the worker's number, or with the daemon's name.
+/// Where there are several, each line begins with the worker's number, or with the daemon's name. With -f it waits for a cluster
+/// that cannot be reached, and goes on where it was.
 ///
 /// Examples:
 ///   squall logs digits
@@ -62,7 +65,7 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
         (Some(name), _) => of_topology(&client, name, args.worker)?,
         (None, daemon) => of_daemons(&client, daemon.as_deref().unwrap_or("all"))?,
     };
-    let reader = Reader { client, args, several: logs.len() > 1 };
+    let reader = Reader { client, place, args, several: logs.len() > 1 };
     let mut next = Vec::new();
     for log in logs {
         let place = reader.end(&log, show)?;
@@ -98,8 +101,18 @@ fn of_daemons(client: &Client, daemon: &str) -> Outcome<Vec<Log>> {
 /// A file of a log, and a byte in it.
 type Place = (Option<u64>, u64);
 
+/// What a thread that follows a log has to tell.
+enum Told {
+    Line(Log, String),
+    /// Nimbus, or the supervisor behind it, cannot be reached; it is tried again and again.
+    Away(Failure),
+    Back,
+    Failed(Failure),
+}
+
 struct Reader<'a> {
     client: Client,
+    place: &'a Where,
     args: &'a Args,
     several: bool,
 }
@@ -158,43 +171,69 @@ impl Reader<'_> {
 
     /// Prints what comes, from a thread for each log.
     fn follow(&self, from: Vec<(Log, Place)>, show: &Show) -> Outcome {
-        let (sender, receiver) = sync_channel::<(Log, Outcome<String>)>(1024);
-        for (log, place) in from {
-            let (client, stream, sender) = (self.client.clone(), self.stream(), sender.clone());
-            std::thread::spawn(move || follow_one(&client, &log, stream, place, &sender));
+        let (sender, receiver) = sync_channel(1024);
+        for (log, at) in from {
+            let (client, place) = (self.client.clone(), self.place.clone());
+            let follower = Follower { client, place, log, stream: self.stream(), to: sender.clone() };
+            std::thread::spawn(move || follower.follow(at));
         }
         drop(sender);
+        let mut away = false;
         // Ends when every thread has: the topology is gone.
-        for (log, line) in receiver {
-            let line = line?;
-            if self.wanted(&line) {
-                self.print(&log, &line, show)?;
+        for told in receiver {
+            match told {
+                Told::Line(log, line) if self.wanted(&line) => self.print(&log, &line, show)?,
+                Told::Line(..) => {}
+                Told::Away(why) if !std::mem::replace(&mut away, true) => show.note(&format!("waiting: {why}")),
+                Told::Back if std::mem::take(&mut away) => show.note("going on"),
+                Told::Away(_) | Told::Back => {}
+                Told::Failed(failure) => return Err(failure),
             }
         }
         Ok(())
     }
 }
 
-fn follow_one(client: &Client, log: &Log, stream: LogStream, mut at: Place, to: &SyncSender<(Log, Outcome<String>)>) {
-    let mut lines = Lines::default();
-    loop {
-        let piece = match client.log(log, stream, LogFrom::After(at.0, at.1), FOLLOW) {
-            Ok(piece) => piece,
-            Err(Failure::NotFound(_)) => return,
-            Err(failure) => {
-                let _ = to.send((log.clone(), Err(failure)));
+/// Follows one log.
+struct Follower {
+    client: Client,
+    place: Where,
+    log: Log,
+    stream: LogStream,
+    to: SyncSender<Told>,
+}
+
+impl Follower {
+    /// Until the topology is gone, or nobody listens any more.
+    fn follow(mut self, mut at: Place) {
+        let (mut lines, mut away) = (Lines::default(), false);
+        loop {
+            let piece = match self.client.log(&self.log, self.stream, LogFrom::After(at.0, at.1), FOLLOW) {
+                Ok(piece) => piece,
+                Err(Failure::NotFound(_)) => return,
+                Err(why @ Failure::Outside(_)) => {
+                    if !std::mem::replace(&mut away, true) && self.to.send(Told::Away(why)).is_err() {
+                        return;
+                    }
+                    std::thread::sleep(AGAIN);
+                    // It may be back at another address.
+                    if let Ok(client) = Client::find(&self.place) {
+                        self.client = client;
+                    }
+                    continue;
+                }
+                Err(failure) => return drop(self.to.send(Told::Failed(failure))),
+            };
+            let mut closed = std::mem::take(&mut away) && self.to.send(Told::Back).is_err();
+            if (piece.file, piece.offset) != at {
+                // In the next file: a line that has no end in the one before never will.
+                lines = Lines::default();
+            }
+            at = (piece.file, piece.next);
+            lines.add(&piece.bytes, |line| closed |= self.to.send(Told::Line(self.log.clone(), line.to_owned())).is_err());
+            if closed {
                 return;
             }
-        };
-        if (piece.file, piece.offset) != at {
-            // In the next file: a line that has no end in the one before never will.
-            lines = Lines::default();
-        }
-        at = (piece.file, piece.next);
-        let mut closed = false;
-        lines.add(&piece.bytes, |line| closed |= to.send((log.clone(), Ok(line.to_owned()))).is_err());
-        if closed {
-            return;
         }
     }
 }

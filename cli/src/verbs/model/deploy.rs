@@ -99,11 +99,12 @@ fn fits(plan: &Plan, name: &str, file: &Path, called: &str) -> Outcome {
             type_name: component.type_name.clone(),
             config: component.config.clone(),
             inputs: component.inputs.clone(),
+            partial: false,
             models: BTreeMap::from([(name.to_owned(), file.to_path_buf())]),
         };
         let cannot = |why: String| Err(Failure::Usage(format!("`{}` cannot use {called}: {why}", component.id)));
         match catalog.resolve(&request)? {
-            Err(faults) => return cannot(faults.iter().map(|f| f.message.as_str()).collect::<Vec<_>>().join("; ")),
+            Err(refused) => return cannot(refused.faults.iter().map(|f| f.message.as_str()).collect::<Vec<_>>().join("; ")),
             Ok(resolved) if resolved.outputs != component.outputs => {
                 let fields = |outputs: &[squall_core::StreamDecl]| {
                     outputs.iter().map(|o| format!("({})", o.fields)).collect::<Vec<_>>().join(", ")

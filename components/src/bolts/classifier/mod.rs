@@ -102,16 +102,16 @@ impl BoltConfig for Config {
     ];
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
+        let pass = schemas::passed(check, "pass", &self.pass);
+        if self.top == Some(0) {
+            check.fault("top", "no class would be listed: expected at least 1");
+        }
+        if self.threshold.is_some_and(|t| !t.is_finite()) {
+            check.fault("threshold", "`threshold` must be a finite number");
+        }
         let models = self.names()?;
         let models = models.into_iter().map(|(key, name)| Ok((name, models::check(check, &key, name)?)));
         let models = models.collect::<Result<Vec<_>>>()?;
-        if self.top == Some(0) {
-            return Err(at("top", "no class would be listed: expected at least 1"));
-        }
-        if self.threshold.is_some_and(|t| !t.is_finite()) {
-            return Err(at("threshold", "expected a finite number"));
-        }
-        let pass = schemas::passed(check, "pass", &self.pass)?;
         let mut fields = pass.clone();
         if let Some(vote) = self.vote {
             let voters: Vec<(&str, &Model)> = models.iter().map(|(name, model)| (*name, &**model)).collect();
@@ -136,14 +136,14 @@ impl BoltConfig for Config {
             [("top", self.top.is_some(), What::Top), ("threshold", self.threshold.is_some(), What::Anomaly)]
         {
             if given && !used.contains(&what) {
-                return Err(at(key, format!("nothing uses it: emit `{}` too", what.name())));
+                check.fault(key, format!("nothing uses `{key}`: emit `{}` too", what.name()));
             }
         }
         let remedy = "name what is emitted, such as emit = { label = \"prediction\" }";
-        let mut streams = vec![StreamDecl::default_stream(schemas::distinct(fields, remedy)?)];
+        let mut streams = vec![StreamDecl::default_stream(schemas::distinct(check, fields, remedy))];
         if self.invalid {
             let fields = pass.into_iter().chain([Field::new("error", FieldType::Str)]).collect();
-            streams.push(StreamDecl::named(INVALID, schemas::distinct(fields, "do not pass `error` on")?));
+            streams.push(StreamDecl::named(INVALID, schemas::distinct(check, fields, "do not pass `error` on")));
         }
         Ok(streams)
     }

@@ -59,7 +59,7 @@ impl Ready {
     /// Checks that the model takes the rows and gives the fields that the topology was checked with, and scores a row of zeros: what
     /// would be slow or go wrong with the first batch does so here.
     pub(super) fn new(config: &Config, name: &str, fit: &Fit, model: Arc<Model>, version: &ModelVersion) -> Result<Ready> {
-        let check = Check { inputs: &fit.inputs, models: None };
+        let check = Check::new(&fit.inputs, None);
         let width = config.features.check(&check, name, &model)?;
         let resolved = config.emitted(name, &model)?;
         for (_, what, field) in &resolved {

@@ -192,7 +192,7 @@ fn the_most_probable_classes_are_listed_and_scores_are_counted() {
     let numbers = bolt.metrics().models().remove(0);
     assert_eq!(numbers.scores.ranges().map(|(.., n)| n).sum::<u64>(), 50);
     let error = |more| digits(dir.path(), more).err().expect("a refused configuration").to_string();
-    assert!(error(serde_json::json!({"top": 2})).starts_with("config.top: nothing uses it: emit `top` too"));
+    assert!(error(serde_json::json!({"top": 2})).starts_with("config.top: nothing uses `top`: emit `top` too"));
     assert!(error(serde_json::json!({"emit": ["top"], "top": 0})).starts_with("config.top: no class would be listed"));
     let message = error(serde_json::json!({"emit": ["anomaly"]}));
     assert!(message.starts_with("config.emit[0]: model `digits` is a classifier without outliers"), "{message}");

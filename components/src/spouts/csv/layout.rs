@@ -1,10 +1,10 @@
 //! From the columns of a CSV file to the fields of a tuple.
 
 use squall_core::suggest::did_you_mean;
-use squall_core::{Field, FieldType, Result, Schema, Value};
+use squall_core::{Check, Error, Field, FieldType, Result, Schema, Value};
 
 use super::{Columns, Config, Element};
-use crate::support::{at, schemas::distinct};
+use crate::support::schemas::distinct;
 
 /// Where each field of the tuple comes from.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,37 +27,49 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn new(config: &Config, header: &[String]) -> Result<Self> {
+    /// As far as the columns are there; what is wrong is said to `check`.
+    pub(super) fn new(config: &Config, header: &[String], check: &Check<'_>) -> Self {
+        let path = config.path.display();
         if let Some(name) = Schema::new(header.iter().map(|n| (n.as_str(), FieldType::Any))).duplicate() {
-            return Err(at("path", format!("two columns of {} are called `{name}`", config.path.display())));
+            check.fault("path", format!("two columns of {path} are called `{name}`"));
         }
         let find = |key: &str, name: &str| {
-            header.iter().position(|h| h == name).ok_or_else(|| {
+            let found = header.iter().position(|h| h == name).ok_or_else(|| {
                 let hint = did_you_mean(name, header.iter().map(String::as_str));
-                at(key, format!("{} has no column `{name}`{hint}", config.path.display()))
-            })
+                Error::user(format!("{path} has no column `{name}`{hint}"))
+            });
+            check.at(key, found)
         };
         let mut parts: Vec<Option<(Field, Part)>> = vec![None; header.len()];
         let mut taken = vec![false; header.len()];
         for (name, vector) in &config.vectors {
             let key = format!("vectors.{name}.columns");
-            let columns = match &vector.columns {
-                Columns::List(names) => names.iter().map(|n| find(&key, n)).collect::<Result<Vec<_>>>()?,
+            let columns: Vec<usize> = match &vector.columns {
+                Columns::List(names) => {
+                    let place = |i: usize| format!("{key}[{i}]");
+                    names.iter().enumerate().filter_map(|(i, n)| find(&place(i), n)).collect()
+                }
                 Columns::Range(range) => {
                     let (first, last) = range.split_once("..").unwrap_or((range, range));
-                    let (first, last) = (find(&key, first.trim())?, find(&key, last.trim())?);
-                    if first > last {
-                        return Err(at(&key, format!("`{range}` ends before it begins")));
+                    match (find(&key, first.trim()), find(&key, last.trim())) {
+                        (Some(first), Some(last)) if first > last => {
+                            check.fault(&key, format!("`{range}` ends before it begins"));
+                            (last..=first).collect()
+                        }
+                        (Some(first), Some(last)) => (first..=last).collect(),
+                        (one, other) => one.or(other).into_iter().collect(),
                     }
-                    (first..=last).collect()
                 }
             };
             let Some(first) = columns.iter().min().copied() else {
-                return Err(at(&key, "a vector needs at least one column"));
+                if matches!(&vector.columns, Columns::List(names) if names.is_empty()) {
+                    check.fault(&key, "a vector needs at least one column");
+                }
+                continue;
             };
             for column in &columns {
                 if std::mem::replace(&mut taken[*column], true) {
-                    return Err(at(&key, format!("column `{}` is in a vector already", header[*column])));
+                    check.fault(&key, format!("column `{}` is in a vector already", header[*column]));
                 }
             }
             let width = Some(columns.len() as u32);
@@ -65,16 +77,19 @@ impl Layout {
             parts[first] = Some((Field::new(name, kind), Part::Vector(vector.kind, columns)));
         }
         for (i, name) in config.skip.iter().enumerate() {
-            taken[find(&format!("skip[{i}]"), name)?] = true;
+            if let Some(column) = find(&format!("skip[{i}]"), name) {
+                taken[column] = true;
+            }
         }
         for (name, kind) in &config.fields {
             let key = format!("fields.{name}");
-            let column = find(&key, name)?;
+            let Some(column) = find(&key, name) else { continue };
             if std::mem::replace(&mut taken[column], true) {
-                return Err(at(&key, format!("column `{name}` is in a vector or skipped")));
+                check.fault(&key, format!("column `{name}` is in a vector or skipped"));
+                continue;
             }
             if !matches!(kind, FieldType::Int | FieldType::Float | FieldType::Bool | FieldType::Str) {
-                return Err(at(&key, format!("a column can be int, float, bool or str, not {kind}")));
+                check.fault(&key, format!("a column can be int, float, bool or str, not {kind}"));
             }
             parts[column] = Some((Field::new(name, *kind), Part::Scalar(*kind, column)));
         }
@@ -97,8 +112,8 @@ impl Layout {
         let row = config.row.iter().map(|name| (Field::new(name, FieldType::Int), Part::Row));
         let text = config.text.iter().map(|name| (Field::new(name, FieldType::Str), Part::Text));
         let (fields, parts) = row.chain(text).chain(parts.into_iter().flatten()).unzip();
-        let schema = distinct(fields, "give the vector, `row` or `text` another name")?;
-        Ok(Layout { schema, header: header.to_vec(), parts, delimiter: config.delimiter })
+        let schema = distinct(check, fields, "give the vector, `row` or `text` another name");
+        Layout { schema, header: header.to_vec(), parts, delimiter: config.delimiter }
     }
 
     /// The tuple that a row of the file makes; `Err` names the column and what stands there.

@@ -84,8 +84,8 @@ impl SpoutConfig for Config {
         ("tracked", "replay rows that fail; true unless given"),
     ];
 
-    fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
-        Ok(vec![StreamDecl::default_stream(self.schema()?)])
+    fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
+        Ok(vec![StreamDecl::default_stream(self.schema(check)?)])
     }
 
     fn build(self, ctx: &Context) -> Result<Box<dyn Spout>> {
@@ -112,11 +112,14 @@ impl Config {
     }
 
     /// What the rows look like; reads the file's first line.
-    pub(crate) fn schema(&self) -> Result<Schema> {
-        files::absolute("path", &self.path)?;
+    fn schema(&self, check: &Check<'_>) -> Result<Schema> {
+        let absolute = files::absolute(check, "path", &self.path);
         let delimiter = self.delimiter()?;
+        if !absolute {
+            return Err(check.stop());
+        }
         let header = rows::header(&self.path, delimiter).map_err(|e| at("path", e))?;
-        Layout::new(self, &header).map(|layout| layout.schema)
+        Ok(Layout::new(self, &header, check).schema)
     }
 
     pub(crate) fn delimiter(&self) -> Result<u8> {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use csv::Position;
-use squall_core::{Context, Error, Next, Result, Spout, SpoutOutput, Value};
+use squall_core::{Check, Context, Error, Next, Result, Spout, SpoutOutput, Value};
 
 use super::Config;
 use super::layout::Layout;
@@ -50,7 +50,9 @@ enum Kept {
 impl CsvSpout {
     pub(super) fn new(config: Config, ctx: &Context) -> Result<Self> {
         let delimiter = config.delimiter()?;
-        let layout = Layout::new(&config, &rows::header(&config.path, delimiter)?)?;
+        let check = Check::default();
+        let layout = Layout::new(&config, &rows::header(&config.path, delimiter)?, &check);
+        check.verdict()?;
         let rows = Rows::open(config.path, delimiter, layout)?;
         let keep = config.cycle && rows.size()? <= KEPT;
         Ok(CsvSpout {
@@ -367,7 +369,7 @@ mod tests {
     fn what_is_wrong_is_told_where_it_is() {
         let file = file(DATA);
         let error = file.error(serde_json::json!({"vectors": {"x": {"columns": ["a", "bb"]}}}));
-        assert!(error.starts_with("config.vectors.x.columns: ") && error.contains("has no column `bb`"), "{error}");
+        assert!(error.starts_with("config.vectors.x.columns[1]: ") && error.contains("has no column `bb`"), "{error}");
         let error = file.error(serde_json::json!({"vectors": {"x": {"columns": "b..a"}}}));
         assert!(error.contains("`b..a` ends before it begins"), "{error}");
         let error = file.error(serde_json::json!({"fields": {"labl": "int"}}));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use squall_core::{Check, Context, FieldType, Next, Result, Schema, Spout, SpoutConfig, SpoutOutput, StreamDecl};
 
-use crate::support::{at, files, pending::Pending, yes};
+use crate::support::{files, pending::Pending, yes};
 use checkpoint::Checkpoint;
 use lines::{Lines, Place};
 
@@ -42,18 +42,21 @@ impl SpoutConfig for Config {
         ("tracked", "replay lines that fail; true unless given"),
     ];
 
-    fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
-        files::absolute("path", &self.path)?;
+    fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
+        let absolute = files::absolute(check, "path", &self.path);
         if self.cycle && self.follow {
-            return Err(at("follow", "a file that begins again at its end cannot be followed: set `cycle` or `follow`"));
+            check.fault("follow", "a file that begins again at its end cannot be followed: set `cycle` or `follow`");
         }
         if self.checkpoint && (self.cycle || !self.tracked) {
             let why = if self.cycle { "a file that cycles" } else { "lines that are not tracked" };
-            return Err(at("checkpoint", format!("{why} cannot be checkpointed")));
+            check.fault("checkpoint", format!("{why} cannot be checkpointed"));
         }
         // A file that is followed may come into being later.
-        if !self.follow {
-            std::fs::File::open(&self.path).map_err(|e| at("path", format!("cannot open {}: {e}", self.path.display())))?;
+        if absolute
+            && !self.follow
+            && let Err(e) = std::fs::File::open(&self.path)
+        {
+            check.fault("path", format!("cannot open {}: {e}", self.path.display()));
         }
         Ok(vec![StreamDecl::default_stream(Schema::new([("line", FieldType::Str), ("number", FieldType::Int)]))])
     }
