@@ -1,6 +1,7 @@
 //! The running nimbus: the world behind a lock, and those who wait for it to change.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,10 @@ use crate::imports::Imports;
 /// process was stopped, or its machine slept.
 const LOOK: Duration = Duration::from_millis(500);
 const HELD_UP: Duration = Duration::from_secs(1);
+/// So long after the start nobody is shown numbers that workers may have brought further since they were written down, and how
+/// often it is looked whether all have told theirs. Supervisors notice a new nimbus within a heartbeat, half a second.
+const CATCH_UP: Duration = Duration::from_secs(2);
+const CATCH_UP_LOOK: Duration = Duration::from_millis(10);
 
 pub(crate) struct Nimbus {
     world: Mutex<World>,
@@ -29,6 +34,8 @@ pub(crate) struct Nimbus {
     imports: Imports,
     log_file: Option<PathBuf>,
     clock: Arc<dyn Clock>,
+    begun: Instant,
+    caught_up: AtomicBool,
 }
 
 impl Nimbus {
@@ -41,7 +48,8 @@ impl Nimbus {
     ) -> Self {
         let (changed, closing) = (watch::Sender::new(world.revision()), watch::Sender::new(false));
         let sessions = Sessions::new(&token, port);
-        Nimbus { world: Mutex::new(world), changed, closing, token, port, sessions, blobs, imports, log_file, clock }
+        let (world, begun, caught_up) = (Mutex::new(world), Instant::now(), AtomicBool::new(false));
+        Nimbus { world, changed, closing, token, port, sessions, blobs, imports, log_file, clock, begun, caught_up }
     }
 
     /// The port it listens on.
@@ -119,6 +127,18 @@ impl Nimbus {
     /// Writes down what is only in memory; nimbus ends.
     pub(crate) fn write_down(&self) {
         self.world().write_all_down();
+    }
+
+    /// Ready when the workers that ran before nimbus was started have told what they counted since it was last written down, so
+    /// that nobody sees numbers go back; at the latest soon after the start.
+    pub(crate) async fn caught_up(&self) {
+        while !self.caught_up.load(Ordering::Relaxed) {
+            if self.begun.elapsed() >= CATCH_UP || !self.world().is_behind() {
+                self.caught_up.store(true, Ordering::Relaxed);
+            } else {
+                tokio::time::sleep(CATCH_UP_LOOK).await;
+            }
+        }
     }
 
     /// Does what time asks for until nimbus closes.

@@ -48,7 +48,7 @@ pub fn calls(bytes: &[u8], dir: &Path) -> Vec<u16> {
             Some(("END", _)) => supervisor.with(|r| {
                 let keys: Vec<_> = r.entries.keys().cloned().collect();
                 let exit = || Exit { unix_ms: 0, incarnation: 1, how: "signal: 9".to_owned(), output: String::new() };
-                keys.iter().for_each(|key| r.ended(key, exit()));
+                keys.iter().for_each(|key| r.ended(key, Some(exit())));
             }),
             Some((method, path)) => {
                 let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {TOKEN}"));

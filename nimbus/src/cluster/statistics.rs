@@ -61,6 +61,8 @@ struct Live {
     /// When the worker began by nimbus's clock, as the report that came quickest tells; none before there was one.
     began_ms: Option<u64>,
     samples: VecDeque<Sample>,
+    /// Nothing was heard of it since it was read from the store.
+    restored: bool,
 }
 
 /// All of a topology's statistics, as written to the store: with the points that are written in the same transaction, nothing
@@ -137,8 +139,16 @@ impl Statistics {
         let live = live.into_iter().filter_map(|l| {
             let (plan_hash, samples) = (l.plan, VecDeque::new());
             let plan = plan(&plan_hash)?;
-            let live =
-                Live { plan, plan_hash, reports: l.reports, report: l.report, heard_ms: l.heard_ms, began_ms: None, samples };
+            let live = Live {
+                plan,
+                plan_hash,
+                reports: l.reports,
+                report: l.report,
+                heard_ms: l.heard_ms,
+                began_ms: None,
+                samples,
+                restored: true,
+            };
             Some(((l.worker, l.incarnation), live))
         });
         Statistics { carried, live: live.collect(), errors, error_counts, series, timeline, ..Statistics::default() }
@@ -164,6 +174,11 @@ impl Statistics {
         }
     }
 
+    /// Whether a report that was restored has not been followed by another.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.live.values().any(|l| l.restored)
+    }
+
     pub(crate) fn first_tuple_ms(&self) -> Option<u64> {
         self.carried.first_tuple_ms
     }
@@ -171,7 +186,10 @@ impl Statistics {
     /// Takes in a report; whether it is new. Reports of incarnations that were carried over come too late.
     pub(crate) fn take(&mut self, from: From<'_>, plan: &Arc<Plan>, report: &Report) -> bool {
         let key = (from.worker, from.incarnation);
-        let known = self.live.get(&key).map(|l| l.reports);
+        let known = self.live.get_mut(&key).map(|l| {
+            l.restored &= from.reports < l.reports;
+            l.reports
+        });
         if self.carried.folded.get(&from.worker).is_some_and(|f| *f >= from.incarnation) || known >= Some(from.reports) {
             return false;
         }
@@ -185,6 +203,7 @@ impl Statistics {
             heard_ms: from.unix_ms.saturating_sub(FIRST.as_millis() as u64),
             began_ms: None,
             samples: VecDeque::new(),
+            restored: false,
         });
         let unchanged = live.reports > 0 && same_counts(&live.report, report);
         let to_ms = live.made_ms(report.at_ms, from.unix_ms);
@@ -493,7 +512,9 @@ mod tests {
         let bytes = rmp_serde::to_vec_named(&s.kept()).unwrap();
         let mut again = Statistics::restored(rmp_serde::from_slice(&bytes).unwrap(), |_| Some(plan.clone()));
         assert_eq!(again.totals()["s"].emitted, 15, "and outlive nimbus, with what is not carried over yet");
+        assert!(again.is_behind(), "more may have been counted since");
         assert!(!again.take(from(0, 2, 1), &plan, &report(1, 5, 0)), "a report that is known");
+        assert!(!again.is_behind());
         assert!(again.take(from(0, 2, 2), &plan, &report(1, 6, 0)));
         again.series.tick(100, |_| 0.0);
         let counted: u64 =

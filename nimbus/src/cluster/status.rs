@@ -11,6 +11,11 @@ use crate::denied::Denied;
 use crate::history::latency;
 
 impl World {
+    /// Whether a worker that ran before this nimbus did has not reported yet.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.topologies.values().any(|t| t.statistics.is_behind())
+    }
+
     pub(crate) fn cluster_status(&self) -> ClusterStatus {
         let supervisors: Vec<SupervisorStatus> = self.members.iter().map(|(id, m)| self.supervisor_status(id, m)).collect();
         let alive = || supervisors.iter().filter(|s| s.alive);

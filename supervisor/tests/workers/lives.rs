@@ -9,7 +9,7 @@ use squall_supervisor::Options;
 use crate::http::http;
 use crate::rig::{Rig, TOKEN, hash_of, kill, lives, send};
 
-pub(crate) const ALL: [(&str, fn()); 14] = [
+pub(crate) const ALL: [(&str, fn()); 15] = [
     ("a_worker_is_started_with_what_it_needs", a_worker_is_started_with_what_it_needs),
     ("threads_are_bound_to_cores_if_told_so", threads_are_bound_to_cores_if_told_so),
     ("a_worker_that_is_killed_is_started_again_at_once", a_worker_that_is_killed_is_started_again_at_once),

@@ -5,9 +5,10 @@ mod events;
 mod progress;
 mod summary;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use squall_core::control::{Kill, Phase, Submit, TopologyStatus};
+use squall_core::control::{Kill, ModelOnMachine, Phase, Submit, TopologyStatus};
 
 use self::events::{Event, Events};
 use self::progress::Progress;
@@ -166,13 +167,46 @@ fn verdict(status: &TopologyStatus) -> Option<Outcome> {
     Some(Err(Failure::Failed(format!("worker {} cannot run: {reason}", broken.worker))))
 }
 
-/// The newer status; but models and times that are only known while workers run are kept.
+/// The newer status; but what is only known while workers run is kept: times, and models as most processes had them, since
+/// workers end one after the other.
 fn richer(before: Option<TopologyStatus>, mut now: TopologyStatus) -> TopologyStatus {
     if let Some(before) = before {
-        if now.models.iter().all(|m| m.memory.mapped_by == 0) {
-            now.models = before.models;
-        }
+        now.models = widest(before.models, std::mem::take(&mut now.models));
         now.first_tuple_ms = now.first_tuple_ms.or(before.first_tuple_ms);
     }
     now
+}
+
+fn widest(before: Vec<ModelOnMachine>, now: Vec<ModelOnMachine>) -> Vec<ModelOnMachine> {
+    let mut all: BTreeMap<(String, String), ModelOnMachine> = BTreeMap::new();
+    for model in before.into_iter().chain(now) {
+        let key = (model.name.clone(), model.supervisor.clone());
+        if all.get(&key).is_none_or(|known| known.memory.mapped_by <= model.memory.mapped_by) {
+            all.insert(key, model);
+        }
+    }
+    all.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_core::control::ModelUse;
+
+    #[test]
+    fn models_are_told_as_they_were_before_workers_ended() {
+        let model = |name: &str, mapped_by, rss_bytes| ModelOnMachine {
+            name: name.to_owned(),
+            source_file: "m.pkl".to_owned(),
+            supervisor: "s".to_owned(),
+            machine: "m".to_owned(),
+            memory: ModelUse { mapped_by, rss_bytes, ..ModelUse::default() },
+        };
+        let before = vec![model("a", 2, 10), model("b", 1, 10), model("c", 1, 10)];
+        let now = vec![model("a", 1, 5), model("b", 1, 12), model("d", 1, 1)];
+        let told: Vec<(String, u32, u64)> =
+            widest(before, now).into_iter().map(|m| (m.name, m.memory.mapped_by, m.memory.rss_bytes)).collect();
+        let wanted = [("a", 2, 10), ("b", 1, 12), ("c", 1, 10), ("d", 1, 1)];
+        assert_eq!(told, wanted.map(|(name, by, rss)| (name.to_owned(), by, rss)));
+    }
 }

@@ -98,7 +98,8 @@ impl Layout {
         }
         for (i, name) in config.missing.iter().enumerate() {
             let key = format!("missing[{i}]");
-            match &mut parts[find(&key, name)?] {
+            let Some(column) = find(&key, name) else { continue };
+            match &mut parts[column] {
                 Some((field, part @ Part::Scalar(..))) => {
                     let Part::Scalar(kind, column) = *part else { continue };
                     *part = Part::Gap(kind, column);
@@ -106,7 +107,7 @@ impl Layout {
                         field.kind = FieldType::Any;
                     }
                 }
-                _ => return Err(at(&key, format!("column `{name}` is in a vector, skipped or listed twice"))),
+                _ => check.fault(&key, format!("column `{name}` is in a vector, skipped or listed twice")),
             }
         }
         let row = config.row.iter().map(|name| (Field::new(name, FieldType::Int), Part::Row));
