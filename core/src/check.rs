@@ -100,6 +100,24 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// The same for an error that begins with its key, as in `` `emit[0]`: …``.
+    ///
+    /// ```
+    /// use squall_core::{Check, Error};
+    /// let check = Check::default();
+    /// assert_eq!(check.noted::<()>(Err(Error::user("`top`: too many"))), None);
+    /// assert_eq!(check.verdict().unwrap_err().to_string(), "top: too many");
+    /// ```
+    pub fn noted<T>(&self, result: Result<T>) -> Option<T> {
+        result
+            .inspect_err(|error| {
+                if !is_not_known(error) {
+                    self.faults.borrow_mut().push(placed(error));
+                }
+            })
+            .ok()
+    }
+
     /// Whether nothing was found wrong.
     ///
     /// # Errors

@@ -41,13 +41,13 @@ impl BoltConfig for Config {
     ];
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
+        let mut fields = schemas::passed(check, "pass", &self.pass);
         let model = models::check(check, "model", &self.model)?;
         if !model.has_transform() {
             let Config { model: name, .. } = self;
             return Err(at("model", format!("`{name}` is a {} and transforms nothing: use `classifier`", model.kind())));
         }
-        self.features.check(check, &self.model, &model)?;
-        let mut fields = schemas::passed(check, "pass", &self.pass);
+        check.noted(self.features.check(check, &self.model, &model));
         let width = u32::try_from(model.n_outputs()).map_err(|_| at("model", "too many outputs"))?;
         fields.push(Field::new(&self.output, FieldType::F64s(Some(width))));
         Ok(vec![StreamDecl::default_stream(schemas::distinct(check, fields, "set `output` to another name"))])
@@ -59,7 +59,9 @@ impl BoltConfig for Config {
             (ctx.outputs.first().and_then(|o| o.fields.field(&self.output)).map(|f| f.kind), ctx.metrics.clone());
         let model = models::follow(ctx, &self.model, move |model, version| {
             // What the topology was checked with must hold for every version.
-            features.check(&Check::new(&inputs, None), &name, &model)?;
+            let check = Check::new(&inputs, None);
+            features.check(&check, &name, &model)?;
+            check.verdict()?;
             let kind = FieldType::F64s(u32::try_from(model.n_outputs()).ok());
             match output.filter(|o| *o != kind) {
                 _ if !model.has_transform() => Err(Error::user(format!("model `{name}`: it transforms nothing"))),

@@ -109,35 +109,46 @@ impl BoltConfig for Config {
         if self.threshold.is_some_and(|t| !t.is_finite()) {
             check.fault("threshold", "`threshold` must be a finite number");
         }
-        let models = self.names()?;
-        let models = models.into_iter().map(|(key, name)| Ok((name, models::check(check, &key, name)?)));
-        let models = models.collect::<Result<Vec<_>>>()?;
+        // What is emitted is known only if all of it is right; what is behind cannot be checked against less.
+        let mut known = outputs::are_names(self.emit.as_ref(), check);
+        let emit_is_read = known;
+        let named = check.noted(self.names()).ok_or_else(|| check.stop())?;
+        let asked = named.len();
+        let open = |(key, name): (String, _)| Some((name, check.noted(models::check(check, &key, name))?));
+        let models: Vec<(&str, Arc<Model>)> = named.into_iter().filter_map(open).collect();
+        known &= models.len() == asked;
         let mut fields = pass.clone();
         if let Some(vote) = self.vote {
-            let voters: Vec<(&str, &Model)> = models.iter().map(|(name, model)| (*name, &**model)).collect();
-            vote::same_classes(&voters).map_err(|e| at("vote", e))?;
-            let Some((name, first)) = voters.first() else { return Err(at("models", "nothing would be scored")) };
-            for (name, model) in &voters {
-                vote.needs().kind(model, name, None).map_err(|e| at("vote", e))?;
-            }
-            fields.push(Field::new(LABEL, What::Label.kind(first, name, None).map_err(|e| at("vote", e))?));
+            let label = check.noted(self.votes(vote, &models).map_err(|e| at("vote", e)));
+            known &= label.is_some();
+            fields.extend(label.map(|kind| Field::new(LABEL, kind)));
             fields.push(Field::new(CONFIDENCE, FieldType::Float));
         }
         let mut used = Vec::new();
         for (name, model) in &models {
-            let width = self.features.check(check, name, model)?;
-            for (key, what, field) in self.emitted(name, model)? {
-                let kind = what.kind(model, name, width).map_err(|e| at(&key, e))?;
-                fields.push(Field::new(field, kind));
+            let width = check.noted(self.features.check(check, name, model)).flatten();
+            let emitted = if emit_is_read { check.noted(self.emitted(name, model)) } else { None };
+            known &= emitted.is_some();
+            for (key, what, field) in emitted.unwrap_or_default() {
+                match what.kind(model, name, width) {
+                    Ok(kind) => fields.push(Field::new(field, kind)),
+                    Err(fault) => {
+                        check.fault(&key, fault);
+                        known = false;
+                    }
+                }
                 used.push(what);
             }
         }
         for (key, given, what) in
             [("top", self.top.is_some(), What::Top), ("threshold", self.threshold.is_some(), What::Anomaly)]
         {
-            if given && !used.contains(&what) {
+            if given && emit_is_read && !models.is_empty() && !used.contains(&what) {
                 check.fault(key, format!("nothing uses `{key}`: emit `{}` too", what.name()));
             }
+        }
+        if !known {
+            return Err(check.stop());
         }
         let remedy = "name what is emitted, such as emit = { label = \"prediction\" }";
         let mut streams = vec![StreamDecl::default_stream(schemas::distinct(check, fields, remedy))];
@@ -182,6 +193,17 @@ impl Config {
             (None, []) => Err(at("model", "missing: name a model of the topology, or several as `models`")),
             (Some(_), _) => Err(at("models", "there is `model` too: give one of them")),
         }
+    }
+
+    /// The type of the label that these models vote for.
+    fn votes(&self, vote: Vote, models: &[(&str, Arc<Model>)]) -> Result<FieldType, String> {
+        let voters: Vec<(&str, &Model)> = models.iter().map(|(name, model)| (*name, &**model)).collect();
+        vote::same_classes(&voters)?;
+        for (name, model) in &voters {
+            vote.needs().kind(model, name, None)?;
+        }
+        let (name, first) = voters.first().ok_or("no model that votes can be read")?;
+        What::Label.kind(first, name, None)
     }
 
     /// What is emitted of a model: its place in the configuration, what it is, and the field it goes to.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::Array2;
 use serde::Deserialize;
 use squall_core::suggest::did_you_mean;
-use squall_core::{FieldType, Result};
+use squall_core::{Check, FieldType, Result};
 use squall_model::{Classes, Column, Kind, Model, Rows, Table, Texts};
 
 use crate::support::at;
@@ -146,6 +146,17 @@ pub(super) fn blank(model: &Model) -> Table {
         }
     }
     table
+}
+
+/// Whether all names of what is to be emitted are names of something; those that are not are shown.
+pub(super) fn are_names(emit: Option<&Emit>, check: &Check<'_>) -> bool {
+    let names: Vec<(String, &String)> = match emit {
+        None => Vec::new(),
+        Some(Emit::Names(names)) => names.iter().enumerate().map(|(i, name)| (format!("emit[{i}]"), name)).collect(),
+        Some(Emit::Named(names)) => names.keys().map(|name| (format!("emit.{name}"), name)).collect(),
+    };
+    // Every one is looked at, also behind a wrong one.
+    names.iter().fold(true, |all, (key, name)| check.noted(What::parse(key, name)).is_some() && all)
 }
 
 /// What is emitted: its place in the configuration, what it is, and the field it goes to.

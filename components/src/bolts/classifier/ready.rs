@@ -61,6 +61,7 @@ impl Ready {
     pub(super) fn new(config: &Config, name: &str, fit: &Fit, model: Arc<Model>, version: &ModelVersion) -> Result<Ready> {
         let check = Check::new(&fit.inputs, None);
         let width = config.features.check(&check, name, &model)?;
+        check.verdict()?;
         let resolved = config.emitted(name, &model)?;
         for (_, what, field) in &resolved {
             let kind = what.kind(&model, name, width).map_err(Error::user)?;

@@ -381,3 +381,22 @@ fn outliers_are_those_below_the_threshold() {
             .contains("emit `anomaly` too")
     );
 }
+
+#[test]
+fn all_that_is_wrong_is_said_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let wrong = serde_json::json!({"features": "pixel", "emit": ["labl", "proba", "scor"], "pass": ["nope"], "top": 0});
+    let error = digits(dir.path(), wrong).err().unwrap().to_string();
+    for place in ["features: ", "emit[0]: ", "emit[2]: ", "pass[0]: ", "top: "] {
+        assert_eq!(error.matches(place).count(), 1, "{place} in {error}");
+    }
+    // Behind a model that is not there, what needs none is looked at all the same, and nothing is made up.
+    let error =
+        digits(dir.path(), serde_json::json!({"model": "digit", "emit": ["labl"], "top": 2})).err().unwrap().to_string();
+    assert!(error.contains("model: ") && error.contains("emit[0]: ") && !error.contains("top: "), "{error}");
+    let error =
+        digits(dir.path(), serde_json::json!({"emit": ["label", "value", "anomaly"], "top": 2})).err().unwrap().to_string();
+    for place in ["emit[1]: ", "emit[2]: ", "top: "] {
+        assert_eq!(error.matches(place).count(), 1, "{place} in {error}");
+    }
+}

@@ -39,7 +39,7 @@ impl Features {
                 let order = order::of(names, name, model).map_err(|e| at("features", e))?;
                 for (i, field) in names.iter().enumerate() {
                     let key = format!("features[{i}]");
-                    let kind = check.field(field, FieldType::Any).map_err(|e| at(&key, e))?;
+                    let Some(kind) = check.at(&key, check.field(field, FieldType::Any)) else { continue };
                     let column = order.iter().position(|from| *from == Some(i));
                     let takes = match (model.columns(), column) {
                         (Some(columns), Some(column)) => columns.get(column).copied().unwrap_or(Column::Unused),
@@ -48,8 +48,8 @@ impl Features {
                     match (takes, kind) {
                         (_, FieldType::Any) | (Column::Unused, _) | (Column::Text, FieldType::Str) => {}
                         (Column::Number, FieldType::Float | FieldType::Int | FieldType::Bool) => {}
-                        (Column::Text, _) => return Err(at(&key, format!("field `{field}` is {kind}, not a text"))),
-                        (Column::Number, _) => return Err(at(&key, format!("field `{field}` is {kind}, not a number"))),
+                        (Column::Text, _) => check.fault(&key, format!("field `{field}` is {kind}, not a text")),
+                        (Column::Number, _) => check.fault(&key, format!("field `{field}` is {kind}, not a number")),
                     }
                 }
                 found = Some(order.len());
