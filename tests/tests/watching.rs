@@ -74,7 +74,10 @@ fn daemons_logs_are_listed_read_followed_searched_and_downloaded() {
     cluster.submit(&FLOW.replace("\"flow\"", "\"other\""));
     while !follow.next().contains("worker started") {}
     drop(follow);
-    let found: Value = cluster.try_get("/v1/logs/search?text=worker%20started&level=info").unwrap();
+    // The other topology's worker is on the other machine, which may be slower.
+    let search = || -> Value { cluster.try_get("/v1/logs/search?text=worker%20started&level=info").unwrap() };
+    wait_until("both workers have started", || search()["lines"].as_array().unwrap().len() >= 2);
+    let found = search();
     assert_eq!(found["lines"].as_array().unwrap().len(), 2, "{found}");
     assert!(found["lines"][0].get("worker").is_none() && found["silent"] == Value::Array(vec![]), "{found}");
 
