@@ -147,8 +147,21 @@ impl Column {
     }
 
     /// Appends a value and gives what it occupies, about, in bytes; none if it is none for this column, which then stays as it is.
-    #[inline]
+    /// Text and integers, which nearly every row has, without a call.
+    #[inline(always)]
     fn push(&mut self, value: ValueRef<'_>) -> Option<usize> {
+        match (self, value) {
+            (Column::Str(c), ValueRef::Str(v)) => c.push(v).then_some(EACH + v.len()),
+            (Column::Int(c), ValueRef::Int(v)) => {
+                c.push(v);
+                Some(EACH)
+            }
+            (column, value) => column.push_other(value),
+        }
+    }
+
+    /// The same for all other values.
+    fn push_other(&mut self, value: ValueRef<'_>) -> Option<usize> {
         match (self, value) {
             (Column::Float(c), ValueRef::Float(v)) => c.push(v),
             (Column::Float(c), ValueRef::Int(v)) => c.push(v as f64),
@@ -329,16 +342,7 @@ impl Columns {
         }
         let mut bytes = 0;
         for (i, (column, value)) in self.columns.iter_mut().zip(row).enumerate() {
-            // Text and integers, which nearly every row has, without a call.
-            let size = match (&mut *column, value) {
-                (Column::Str(c), ValueRef::Str(v)) => c.push(v).then_some(EACH + v.len()),
-                (Column::Int(c), ValueRef::Int(v)) => {
-                    c.push(*v);
-                    Some(EACH)
-                }
-                (column, value) => column.push(*value),
-            };
-            match size {
+            match column.push(*value) {
                 Some(size) => bytes += size,
                 None => return Err(self.refuse(i, *value)),
             }

@@ -90,7 +90,8 @@ impl Spout for Constant {
             self.next += 1;
             self.left -= 1;
         }
-        Ok(if self.left == 0 { Next::End } else { Next::More })
+        let to_repeat = self.again.as_ref().is_some_and(|again| !again.is_empty());
+        Ok(if self.left == 0 && !to_repeat { Next::End } else { Next::More })
     }
 
     fn fail(&mut self, id: u64) {
@@ -115,6 +116,18 @@ mod tests {
         let row = vec![Value::Int(1), Value::F64s(vec![1.0, 2.5]), "a".into()];
         assert_eq!(spout.rows("default"), [row.clone(), row.clone(), row.clone(), row]);
         assert_eq!(spout.sent()[3].id, Some(1));
+    }
+
+    #[test]
+    fn it_does_not_end_before_all_that_failed_came_again() {
+        let config = serde_json::json!({"value": 1, "tracked": true, "limit": 200});
+        let mut spout = Harness::default().spout_config::<Config>(config).unwrap();
+        assert_eq!(spout.run().unwrap(), Next::End);
+        (0..200).for_each(|id| spout.fail(id));
+        assert_eq!(spout.run().unwrap(), Next::End);
+        let mut again: Vec<u64> = spout.sent()[200..].iter().filter_map(|s| s.id).collect();
+        again.sort_unstable();
+        assert_eq!(again, (0..200).collect::<Vec<_>>());
     }
 
     #[test]

@@ -157,7 +157,9 @@ impl Emission {
     #[inline(always)]
     fn append<T: Trees>(&mut self, at: usize, mut trees: T, row: &[ValueRef<'_>]) -> Result<T> {
         let Emission { shared, streams, bundles, dirty, marks, transferred, .. } = self;
-        let Some(bundle) = bundles.get_mut(at) else { return Ok(trees) };
+        let Some(bundle) = bundles.get_mut(at) else {
+            return Err(Error::internal("a row was routed to a bundle that is not there"));
+        };
         let columns = match &mut bundle.columns {
             Some(columns) => columns,
             none => {

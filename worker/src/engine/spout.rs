@@ -215,14 +215,11 @@ impl SpoutRole {
                 Some(letters) => {
                     for outcome in &outcomes[told..] {
                         told += 1;
-                        if settled(letters, outcome).unwrap_or_else(|error| {
+                        let done = settled(letters, outcome).unwrap_or_else(|error| {
                             shared.error(task, &error, false);
                             false
-                        }) {
-                            spout.ack(outcome.id());
-                        } else {
-                            spout.fail(outcome.id());
-                        }
+                        });
+                        if done { spout.ack(outcome.id()) } else { spout.fail(outcome.id()) }
                     }
                 }
             }));

@@ -20,7 +20,7 @@ type Run = Box<dyn FnOnce(&Arc<Shared>) + Send>;
 
 /// Starts them all, and the clock of ticks.
 pub(super) fn start(shared: Arc<Shared>, around: Surroundings) -> Result<Engine> {
-    // A simulation has none: it gives tasks their turns itself.
+    // A simulation or a fuzzer has none: it gives tasks their turns itself.
     if around.threads == 0 {
         return Ok(Engine { shared, threads: Vec::new() });
     }
@@ -34,7 +34,7 @@ pub(super) fn start(shared: Arc<Shared>, around: Surroundings) -> Result<Engine>
         let thread = std::thread::Builder::new().name(name).spawn(body);
         thread.map(|t| threads.push(t)).map_err(|e| Error::external("cannot start a thread").because(e))
     };
-    for n in 0..around.threads.max(1) {
+    for n in 0..around.threads {
         let core = around.pin.get(n as usize % around.pin.len().max(1)).copied();
         let work = move |shared: &Arc<Shared>| {
             core.into_iter().for_each(bind);
