@@ -56,7 +56,7 @@ export function upload(path, file, told, signal) {
       if (request.status < 300) resolve(answer);
       else reject(new Refused(request.status, answer));
     };
-    request.onerror = () => reject(new Error(`the upload of ${file.name} broke off`));
+    request.onerror = request.onabort = () => reject(new Error('the upload broke off'));
     signal.addEventListener('abort', () => request.abort());
     request.send(file);
   });

@@ -71,21 +71,25 @@ fn sent(supervisor: &Supervisor, heartbeat: &Heartbeat, again: bool) {
 /// Hears what nimbus wants, and has it done.
 pub(crate) async fn hear(supervisor: Arc<Supervisor>) {
     let (mut after, mut silent) = (None, false);
-    let (mut heard, mut orphaned) = (Instant::now(), false);
+    let (mut lost, mut orphaned) = (None::<Instant>, false);
     loop {
         let query = after.map_or_else(String::new, |r| format!("?after={r}&wait_ms={}", LONG_POLL.as_millis()));
         let path = format!("/v1/supervisors/{}/desired{query}", supervisor.id);
         let said = supervisor.client.call::<Desired>((Method::GET, &path), None::<&()>, LONG_POLL + PATIENCE).await;
         if !matches!(&said, Err(Failed::Error(_))) {
-            heard = Instant::now();
+            lost = None;
             if std::mem::take(&mut orphaned) {
                 // What it wanted before it wants anew.
                 after = None;
             }
-        } else if supervisor.options.without_nimbus.is_some_and(|most| heard.elapsed() >= most) && !orphaned {
-            orphaned = true;
-            log::error!(silent_s = heard.elapsed().as_secs(); "nimbus was not heard for too long; workers are stopped");
-            supervisor.with(Roster::want_nothing);
+        } else {
+            // Since the first call that failed: one that waits for a change may be under way for long with nimbus there.
+            let silent_for = lost.get_or_insert_with(Instant::now).elapsed();
+            if supervisor.options.without_nimbus.is_some_and(|most| silent_for >= most) && !orphaned {
+                orphaned = true;
+                log::error!(silent_s = silent_for.as_secs(); "nimbus was not heard for too long; workers are stopped");
+                supervisor.with(Roster::want_nothing);
+            }
         }
         match said {
             Ok(Some(desired)) => {
@@ -111,9 +115,10 @@ pub(crate) async fn hear(supervisor: Arc<Supervisor>) {
 
 fn take_over(supervisor: &Arc<Supervisor>, desired: Desired) {
     let (new, all) = supervisor.with(|r| (r.want(desired), r.entries.keys().cloned().collect::<Vec<_>>()));
+    // First: nobody who is to start waits for the disk.
+    new.into_iter().for_each(|key| supervisor.employ(key, None));
     // The newest orders are those that a worker is started with again should nimbus be away then.
     all.iter().for_each(|key| supervisor.keep(key));
-    new.into_iter().for_each(|key| supervisor.employ(key, None));
 }
 
 /// Measures models, processes and the machine, and clears away what nobody needs.

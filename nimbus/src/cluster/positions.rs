@@ -55,7 +55,7 @@ fn prefix(topology: &str) -> String {
 }
 
 impl World {
-    /// Takes in what a supervisor tells, as far as processes that run there now have those tasks: a copy that was moved away is not
+    /// Takes in what a supervisor tells, as far as processes of their present assignment had those tasks: a copy that was moved away is not
     /// listened to, and what lies there from an earlier time is not news.
     pub(super) fn take_positions(&mut self, supervisor: &str, positions: Vec<Position>, running: &[WorkerStatus]) {
         for Position { topology, file, content } in positions {
@@ -98,7 +98,8 @@ impl World {
     }
 }
 
-/// Whether a process of this supervisor, started since it was given the task that a position is of, runs that task.
+/// Whether a process of this supervisor, started since it was given the task that a position is of, runs that task or was the last
+/// to.
 fn runs_task(t: &Topology, supervisor: &str, file: &str, running: &[WorkerStatus]) -> bool {
     let Some((component, index, tasks)) = position_of(file) else { return false };
     let Some(c) = t.plan.position(component).filter(|c| t.plan.components[*c].parallelism == tasks) else { return false };
@@ -106,6 +107,8 @@ fn runs_task(t: &Topology, supervisor: &str, file: &str, running: &[WorkerStatus
     t.record.workers.iter().enumerate().any(|(worker, w)| {
         let is_its = |s: &WorkerStatus| s.topology == t.record.id && s.worker as usize == worker;
         let has = w.seat.supervisor == supervisor && w.tasks.contains(&task);
-        has && running.iter().any(|s| is_its(s) && s.incarnation >= incarnation(w.since, 0))
+        // What one that died since has left is news too.
+        let started = |s: &WorkerStatus| s.incarnation.max(s.last_exit.as_ref().map_or(0, |e| e.incarnation));
+        has && running.iter().any(|s| is_its(s) && started(s) >= incarnation(w.since, 0))
     })
 }

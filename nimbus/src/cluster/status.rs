@@ -47,7 +47,7 @@ impl World {
         self.in_order().into_iter().map(summary).collect()
     }
 
-    /// Where the logs of a topology may be: (supervisor, its address, its host).
+    /// Who has logs, of workers and of its own: the supervisors that are alive (id, address, host).
     pub(crate) fn log_sources(&self) -> Vec<(String, String, String)> {
         let alive = self.members.iter().filter(|(_, m)| m.alive);
         alive.map(|(id, m)| (id.clone(), m.said.url.clone(), m.said.host.clone())).collect()

@@ -16,7 +16,7 @@ use super::log_source::{NIMBUS, Whose, no_supervisor, pass_on, pass_on_whole};
 use crate::denied::{Denied, Kind};
 use crate::nimbus::Nimbus;
 
-/// Nimbus first, where it logs to a file, then the supervisors that are alive.
+/// Nimbus first, where it logs to a file, then all supervisors that are alive; 0 bytes where one has no file or does not answer.
 pub(super) async fn list(State(nimbus): Shared) -> Result<Json<Vec<DaemonLog>>, Denied> {
     let mut logs = Vec::new();
     // No bytes are asked for, only how many there are.

@@ -426,4 +426,13 @@ fn how_far_a_spout_came_is_heard_only_from_a_process_of_its_present_assignment()
     s.set(0, "incarnation", started(1, 8));
     tell("new");
     assert_eq!(told()[0]["content"], "new");
+    // It died, and this is what it left; what one of an earlier assignment left is no news.
+    s.set(0, "incarnation", json!(0));
+    let exit = |incarnation| json!({"unix_ms": 0, "incarnation": incarnation, "how": "signal: 9", "output": ""});
+    s.set(0, "last_exit", exit(started(0, 7)));
+    tell("older");
+    assert_eq!(told()[0]["content"], "new");
+    s.set(0, "last_exit", exit(started(1, 8)));
+    tell("last");
+    assert_eq!(told()[0]["content"], "last");
 }

@@ -21,7 +21,7 @@ export const deploy = (topology, model) => ask({
     });
     const { artefact, source, bytes: size } = imported;
     const base = path`/v1/topologies/${topology}/models`;
-    const deployment = await call(path`/v1/topologies/${topology}/models/${model}/deploy`, { method: 'POST', body: { artefact, source, bytes: size, file: file.name }, signal });
+    const deployment = await call(base + path`/${model}/deploy`, { method: 'POST', body: { artefact, source, bytes: size, file: file.name }, signal });
     await settled(base, model, deployment, tell, signal);
   },
 });
