@@ -156,7 +156,8 @@ impl Tried {
             let message = error.inner().to_string();
             let lacks = named(&message, "missing field `");
             // What a filled table lacks is filled in its turn.
-            if if inside(error.path()) { lacks.is_some() } else { lacks != Some(key) } {
+            let settled = if inside(error.path()) { lacks.is_some() } else { lacks != Some(key) };
+            if settled {
                 return true;
             }
             // Of a choice, the first; of lists, a longer one.

@@ -70,15 +70,13 @@ impl Model {
         }
         let map = Arc::new(Map::new(file, path)?);
         let (store, node) = Store::open(map, path)?;
-        let scorer = estimators::load(&node, &store).map_err(|e| match e {
-            // Descriptions know what is wrong, not where they come from.
+        // Descriptions know what is wrong, not where they come from.
+        let placed = |e| match e {
             Error::Artefact { what, .. } => Error::Artefact { path: path.to_path_buf(), what },
             other => other,
-        })?;
-        let codes = Codes::load(&node, &store).map_err(|e| match e {
-            Error::Artefact { what, .. } => Error::Artefact { path: path.to_path_buf(), what },
-            other => other,
-        })?;
+        };
+        let scorer = estimators::load(&node, &store).map_err(placed)?;
+        let codes = Codes::load(&node, &store).map_err(placed)?;
         Ok(Model { path: path.to_path_buf(), store, node, scorer, codes, checksum: OnceLock::new() })
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use squall_core::{Check, Context, Error, Result};
 
-/// Refuses a relative path: the worker that opens it runs in another directory, perhaps on another machine.
+/// Whether a path is absolute; a relative one is a fault: the worker that opens it runs in another directory, perhaps on another machine.
 pub(crate) fn absolute(check: &Check<'_>, key: &str, path: &Path) -> bool {
     let absolute = path.is_absolute();
     if !absolute {

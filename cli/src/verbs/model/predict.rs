@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
             let texts = Texts::new(&text, &ends).ok_or_else(|| Failure::Failed("lines do not fit together".into()))?;
             write(score(&model, Rows::Texts(texts))?)?;
         }
-    } else if model.takes_tables() {
+    } else if model.columns().is_some() {
         let mut rows = RowReader::new(input, name, Shape::of(&model));
         let mut table = Table::default();
         while rows.table(BATCH, &mut table)? {

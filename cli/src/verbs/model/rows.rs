@@ -159,6 +159,7 @@ impl<R: BufRead> RowReader<R> {
         match order {
             Ok(order) => {
                 self.order = Some(order);
+                self.width = Some(self.record.len());
                 Ok(true)
             }
             Err(_) if !(no_number && self.shape.has_numbers()) => Ok(false),
@@ -276,6 +277,8 @@ mod tests {
         assert_eq!((rows, by_name), (2, in_order));
         let error = customers("town,id\nBern,5\n").unwrap_err().to_string();
         assert!(error.starts_with("x.csv: no column is called `age`; the model takes age, town, id."), "{error}");
+        let error = customers("town,other,age\nBern\n").unwrap_err().to_string();
+        assert_eq!(error, "x.csv:2: 1 values where the rows above have 3");
         assert_eq!(customers("age,town\nold,Bern\n").unwrap_err().to_string(), "x.csv:2: column 1: `old` is no number");
     }
 }

@@ -119,7 +119,9 @@ impl BoltConfig for Config {
         known &= models.len() == asked;
         let mut fields = pass.clone();
         if let Some(vote) = self.vote {
-            let label = check.noted(self.votes(vote, &models).map_err(|e| at("vote", e)));
+            // Where no model can be read, that has been said.
+            let votes = || check.noted(self.votes(vote, &models).map_err(|e| at("vote", e)));
+            let label = if models.is_empty() { None } else { votes() };
             known &= label.is_some();
             fields.extend(label.map(|kind| Field::new(LABEL, kind)));
             fields.push(Field::new(CONFIDENCE, FieldType::Float));
@@ -236,12 +238,9 @@ struct Member {
 }
 
 impl Member {
-    /// The place of a row among those that it scored. Rows are asked for in order; `next` counts those that were scored.
-    fn place(&self, row: usize, next: &mut usize) -> Option<usize> {
-        let at = *next;
-        let scored = self.gathered.good.get(at) == Some(&row);
-        *next += usize::from(scored);
-        scored.then_some(at)
+    /// Whether a row is the one at this place among those that it scored.
+    fn scored(&self, row: usize, at: usize) -> bool {
+        self.gathered.good.get(at) == Some(&row)
     }
 
     /// Why it did not score a row.
@@ -259,38 +258,40 @@ impl Classifier {
             member.model.turn();
             member.model.score(batch, rows.clone(), &mut member.gathered)?;
         }
-        let outputs = self.members.iter().map(|m| m.model.what.len()).sum::<usize>();
+        let members = self.members.as_slice();
+        let outputs = members.iter().map(|m| m.model.what.len()).sum::<usize>();
         let mut row = Vec::with_capacity(self.positions.len() + 2 + outputs);
-        let mut places = Vec::with_capacity(self.members.len());
-        let mut next = vec![0; self.members.len()];
+        // How many rows each model has scored before this one: the place of this one, if it scored it.
+        let mut places = vec![0; members.len()];
         for index in rows {
             let Some(tuple) = batch.tuple(index) else { continue };
             row.clear();
             // The tuple is borrowed from the batch, which outlives the row.
             row.extend(self.positions.iter().map(|i| batch.columns().get(tuple.row(), *i).unwrap_or(ValueRef::Nil)));
-            places.clear();
-            places.extend(self.members.iter().zip(&mut next).map(|(member, next)| member.place(index, next)));
-            if let Some(refusing) = places.iter().position(Option::is_none) {
+            if let Some(refusing) = members.iter().zip(&places).position(|(m, at)| !m.scored(index, *at)) {
                 self.refused.add(1);
-                self.refuse(&tuple, self.members[refusing].reason(index), &mut row, out)?;
+                self.refuse(&tuple, members[refusing].reason(index), &mut row, out)?;
+                members.iter().zip(&mut places).for_each(|(m, at)| *at += usize::from(m.scored(index, *at)));
                 continue;
             }
-            let members = || self.members.iter().zip(places.iter().flatten());
-            if let (Some(vote), Some(first)) = (self.vote, self.members.first()) {
+            if let (Some(vote), Some(first)) = (self.vote, members.first()) {
                 let classes = first.model.model.classes();
                 self.count.begin(classes.map_or(0, squall_model::Classes::len));
-                members().for_each(|(m, at)| self.count.add(m.model.get(vote.needs(), *at, m.gathered.good.len())));
+                for (m, at) in members.iter().zip(&places) {
+                    self.count.add(m.model.get(vote.needs(), *at, m.gathered.good.len()));
+                }
                 let winner = self.count.winner(classes);
                 let (label, share) = winner.ok_or_else(|| Error::internal("a vote without a winner"))?;
                 row.extend([label, ValueRef::Float(share)]);
             }
-            for (member, at) in members() {
+            for (member, at) in members.iter().zip(&places) {
                 for what in &member.model.what {
                     let value = member.model.get(*what, *at, member.gathered.good.len());
                     row.push(value.ok_or_else(|| Error::internal(format!("the model gave no {}", what.name())))?);
                 }
             }
             out.emit_for(&tuple, &row[..])?;
+            places.iter_mut().for_each(|at| *at += 1);
         }
         Ok(())
     }

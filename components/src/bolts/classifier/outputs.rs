@@ -148,40 +148,33 @@ pub(super) fn blank(model: &Model) -> Table {
     table
 }
 
+/// What `emit` lists: the place of each in the configuration, its name, and the field it goes to.
+fn entries(emit: &Emit) -> Vec<(String, &String, &String)> {
+    match emit {
+        Emit::Names(names) => names.iter().enumerate().map(|(i, name)| (format!("emit[{i}]"), name, name)).collect(),
+        Emit::Named(names) => names.iter().map(|(name, field)| (format!("emit.{name}"), name, field)).collect(),
+    }
+}
+
 /// Whether all names of what is to be emitted are names of something; those that are not are shown.
 pub(super) fn are_names(emit: Option<&Emit>, check: &Check<'_>) -> bool {
-    let names: Vec<(String, &String)> = match emit {
-        None => Vec::new(),
-        Some(Emit::Names(names)) => names.iter().enumerate().map(|(i, name)| (format!("emit[{i}]"), name)).collect(),
-        Some(Emit::Named(names)) => names.keys().map(|name| (format!("emit.{name}"), name)).collect(),
-    };
+    let entries = emit.map(entries).unwrap_or_default();
     // Every one is looked at, also behind a wrong one.
-    names.iter().fold(true, |all, (key, name)| check.noted(What::parse(key, name)).is_some() && all)
+    entries.iter().fold(true, |all, (key, name, _)| check.noted(What::parse(key, name)).is_some() && all)
 }
 
 /// What is emitted: its place in the configuration, what it is, and the field it goes to.
 pub(super) fn resolve(emit: Option<&Emit>, model: &Model) -> Result<Vec<(String, What, String)>> {
-    let default = if model.classes().is_some() { What::Label } else { What::Value };
-    let resolved: Vec<(String, What, String)> = match emit {
-        None => vec![("emit".to_owned(), default, default.name().to_owned())],
-        Some(Emit::Names(names)) => {
-            let one = |(i, name): (usize, &String)| {
-                let key = format!("emit[{i}]");
-                What::parse(&key, name).map(|what| (key, what, name.clone()))
-            };
-            names.iter().enumerate().map(one).collect::<Result<_>>()?
-        }
-        Some(Emit::Named(names)) => {
-            let one = |(what, name): (&String, &String)| {
-                let key = format!("emit.{what}");
-                What::parse(&key, what).map(|what| (key, what, name.clone()))
-            };
-            let mut named = names.iter().map(one).collect::<Result<Vec<_>>>()?;
-            // A table has no order of its own: the label first.
-            named.sort_by_key(|(_, what, _)| *what);
-            named
-        }
+    let Some(emit) = emit else {
+        let default = if model.classes().is_some() { What::Label } else { What::Value };
+        return Ok(vec![("emit".to_owned(), default, default.name().to_owned())]);
     };
+    let one = |(key, name, field): (String, &String, &String)| What::parse(&key, name).map(|what| (key, what, field.clone()));
+    let mut resolved = entries(emit).into_iter().map(one).collect::<Result<Vec<_>>>()?;
+    if matches!(emit, Emit::Named(_)) {
+        // A table has no order of its own: the label first.
+        resolved.sort_by_key(|(_, what, _)| *what);
+    }
     if resolved.is_empty() {
         return Err(at("emit", "nothing would be emitted"));
     }

@@ -29,7 +29,7 @@ pub(super) struct Ready {
     reader: Reader,
 }
 
-/// What the model says of a batch; only what is emitted is computed.
+/// What the model says of a batch; only what is emitted or voted with is computed.
 #[derive(Default)]
 struct Scores {
     indices: Vec<u32>,

@@ -14,7 +14,7 @@ use super::at;
 
 /// Which fields hold the features: one vector field, or several fields put together, or one text.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "expected the name of a vector field or a list of names of numeric fields")]
+#[serde(untagged, expecting = "expected the name of a vector or text field or a list of names of fields")]
 pub(crate) enum Features {
     One(String),
     Several(Vec<String>),

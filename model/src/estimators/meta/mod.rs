@@ -74,7 +74,7 @@ fn common_columns<'m>(node: &Node, members: impl IntoIterator<Item = &'m Scorer>
             *place = both.ok_or_else(|| node.broken("its members take a column as text and as number"))?;
         }
     }
-    Ok(Some(common))
+    Ok(Some(common).filter(|c| c.iter().any(|one| *one != Column::Number)))
 }
 
 /// The position of each of a member's classes among those of the whole.

@@ -1,7 +1,7 @@
 //! Models of texts: words or characters counted, weighted and scaled.
 //!
 //! A text becomes a row of numbers, one for each term, before anything else sees it: an estimator that takes
-//! texts announces it (`reads_text`) and makes these rows (`read`), and its other methods go on from them.
+//! texts announces it (`reads`) and makes these rows (`read`, `read_table`), and its other methods go on from them.
 
 mod analyze;
 pub(crate) mod codes;
