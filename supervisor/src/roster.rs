@@ -17,6 +17,8 @@ use crate::layout::Key;
 use crate::machine::unix_time;
 
 const MOST_ERRORS: usize = 100;
+/// Stacks of older errors than those that together take so many bytes are let go.
+const MOST_STACKS: usize = 256 << 10;
 const MOST_SAMPLES: usize = 1000;
 
 /// What is wanted of a worker; none: that it stops.
@@ -281,6 +283,13 @@ impl Roster {
         run.errors.append(&mut report.errors);
         let too_many = run.errors.len().saturating_sub(MOST_ERRORS);
         run.errors.drain(..too_many);
+        let mut bytes = 0;
+        for error in run.errors.iter_mut().rev() {
+            bytes += error.stack.len();
+            if bytes > MOST_STACKS {
+                error.stack = String::new();
+            }
+        }
         run.samples.append(&mut report.samples);
         let too_many = run.samples.len().saturating_sub(MOST_SAMPLES);
         run.samples.drain(..too_many);
@@ -485,12 +494,15 @@ mod tests {
     #[test]
     fn reports_and_errors_are_sent_once_and_the_deads_too() {
         let mut r = running(&[0]);
-        let error = ErrorReport { component: "c".into(), task: 1, message: "m".into(), count: 1, panic: false };
+        let stack = "s".repeat(MOST_STACKS / 2 + 1);
+        let error = ErrorReport { component: "c".into(), task: 1, message: "m".into(), count: 1, panic: false, stack };
         let report = |phase| Report { incarnation: 7, phase, errors: vec![error.clone()], ..Report::default() };
         assert!(r.report(&key(0), report(Phase::Running)).unwrap(), "a new phase is urgent");
         assert!(!r.report(&key(0), report(Phase::Running)).unwrap());
         let statuses = r.statuses();
-        assert_eq!(statuses[0].report.as_ref().unwrap().errors.len(), 2, "none is lost between two heartbeats");
+        let errors = &statuses[0].report.as_ref().unwrap().errors;
+        assert_eq!(errors.len(), 2, "none is lost between two heartbeats");
+        assert_eq!((errors[0].stack.is_empty(), errors[1].stack.is_empty()), (true, false), "but stacks are bounded");
         r.sent(&statuses);
         assert_eq!(r.statuses()[0].report, None);
         r.send_all();

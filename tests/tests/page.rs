@@ -27,6 +27,10 @@ inputs = [{ from = "numbers", grouping = "shuffle" }]
 type = "fail"
 inputs = [{ from = "same", grouping = "shuffle" }]
 config = { every = 100, limit = 5 }
+[bolts.wild]
+type = "fail"
+inputs = [{ from = "same", grouping = "shuffle" }]
+config = { every = 50, limit = 2, panic = true }
 [bolts.print]
 type = "console"
 inputs = [{ from = "flaky", grouping = "global" }, { from = "evil", grouping = "global" }]
@@ -63,8 +67,11 @@ fn numbers_rise_every_page_opens_and_nothing_is_markup() {
     browser.wait("document.querySelectorAll('.tile')[0].textContent !== window.before");
     browser.wait("[...document.querySelectorAll('.flow')].some((f) => f.textContent.endsWith('/s'))");
     browser.wait("document.querySelector('path.line.a').getAttribute('d').includes('L')");
-    assert_eq!(browser.eval("document.querySelectorAll('.node').length"), 5);
+    assert_eq!(browser.eval("document.querySelectorAll('.node').length"), 6);
     assert!(browser.text().contains("failed on purpose"), "errors are shown");
+    browser.wait("document.querySelector('[aria-label=Errors] details')");
+    browser.click("[aria-label=Errors] summary", "panicked at components/src/bolts/fail.rs");
+    browser.wait("document.querySelector('[aria-label=Errors] details[open] .stack').innerText.includes('bolts::fail')");
     assert!(browser.text().contains("<script>"), "the topology's file is shown as it is");
     browser.picture("topology");
 

@@ -153,3 +153,36 @@ fn a_log_level_counts_for_its_time() {
     let wrong = cluster.squall(&["loglevel", "flow", "all", "loud"]).code(2);
     assert!(wrong.stderr.contains("loud"), "{}", wrong.stderr);
 }
+
+#[test]
+fn a_panic_is_told_with_the_calls_that_led_to_it() {
+    let cluster = Cluster::start(&[Machine::new("one", 1)]);
+    cluster.submit(
+        &FLOW.replace(
+            "[bolts.last]\ntype = \"identity\"",
+            "[bolts.last]\ntype = \"fail\"\nconfig = { every = 10, panic = true }",
+        ),
+    );
+    let errors = || -> Value { cluster.squall(&["errors", "flow", "--component", "last", "--json"]).ok().json() };
+    wait_until("several panicked", || errors().as_array().unwrap().len() >= 3);
+    let errors = errors();
+    let errors = errors.as_array().unwrap();
+    let of = |e: &Value| e["stack"].as_str().unwrap().to_owned();
+    assert!(errors.iter().all(|e| of(e).starts_with("panicked at components/src/bolts/fail.rs:") && e["panic"] == true));
+    // The first has the calls, the component's own and no others; those that follow at once only the place.
+    let first = of(errors.last().unwrap());
+    assert!(first.contains("\n  at <squall_components::bolts::fail::Config as ") && !first.contains("catch_unwind"), "{first}");
+    assert!(!first.contains("squall_worker") && first.lines().count() < 10, "{first}");
+    assert_eq!(errors.iter().filter(|e| of(e).contains("\n  at ")).count(), 1, "{errors:?}");
+
+    let shown = cluster.squall(&["errors", "flow", "--stack"]).ok().stdout;
+    assert!(shown.contains("`last` (task 3, worker 0, "), "{shown}");
+    assert!(shown.contains("panicked: panicked on purpose at tuple "), "{shown}");
+    assert!(shown.contains("\n    at <squall_components::bolts::fail"), "{shown}");
+    assert!(!cluster.squall(&["errors", "flow"]).ok().stdout.contains("\n  panicked at"));
+    let storm: Value = cluster.try_get("/api/v1/topology/flow/component/last").unwrap();
+    let texts: Vec<&str> = storm["componentErrors"].as_array().unwrap().iter().map(|e| e["error"].as_str().unwrap()).collect();
+    assert!(texts.iter().any(|t| t.starts_with("panicked: ") && t.ends_with(&first)), "{storm}");
+    let log = cluster.squall(&["logs", "flow", "-n", "10000"]).ok().stdout;
+    assert!(log.contains("on purpose at tuple 10") && log.contains("  at <squall_components::bolts::fail"), "{log}");
+}

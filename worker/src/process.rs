@@ -105,12 +105,18 @@ fn work(registry: &Registry, launch: &Launch, plan: Arc<Plan>, plan_hash: String
     };
     let engine = engine::build(plan, registry, around).inspect_err(|error| {
         let failed = Report { incarnation: launch.incarnation, phase: Phase::Failed, ..Report::default() };
+        let panic = engine::panics::take();
+        let stack = panic.as_ref().map_or_else(|| engine::panics::causes(error), |p| p.text());
+        if panic.is_some() {
+            log::error!("{error}\n{stack}");
+        }
         let errors = vec![squall_core::control::ErrorReport {
             component: String::new(),
             task: 0,
             message: error.to_string(),
             count: 1,
-            panic: false,
+            panic: panic.is_some(),
+            stack,
         }];
         // The supervisor sees the exit in any case.
         let _ = supervisor.report(&Report { errors, ..failed });

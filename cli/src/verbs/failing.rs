@@ -54,6 +54,7 @@ mod tests {
             message: "no file".into(),
             count: 1,
             panic: false,
+            stack: String::new(),
         };
         assert_eq!(why(&problem, &[error]).as_deref(), Some("`c`: no file"));
     }

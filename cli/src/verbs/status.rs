@@ -4,7 +4,7 @@ use squall_core::ComponentKind;
 use squall_core::control::{ComponentStatus, Latency, Phase, TopologyStatus};
 
 use super::cluster::short;
-use super::errors::{in_component, message};
+use super::errors::in_component;
 use crate::client::{Client, Where};
 use crate::exit::Outcome;
 use crate::show::{Align, Show, age, count, rate, size};
@@ -188,7 +188,7 @@ fn errors(status: &TopologyStatus, show: &Show) -> Outcome {
         .errors
         .iter()
         .take(10)
-        .map(|e| vec![count(e.count), e.component.clone(), in_component(e, e.task), message(e)])
+        .map(|e| vec![count(e.count), e.component.clone(), in_component(e, e.task), e.message.clone()])
         .collect();
     show.table(&columns, &rows)
 }

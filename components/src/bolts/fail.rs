@@ -12,6 +12,8 @@ pub(crate) struct Config {
     every: u64,
     #[serde(default)]
     limit: Option<u64>,
+    #[serde(default)]
+    panic: bool,
 }
 
 impl BoltConfig for Config {
@@ -19,6 +21,7 @@ impl BoltConfig for Config {
     const KEYS: &'static [(&'static str, &'static str)] = &[
         ("every", "n; 1 fails all tuples"),
         ("limit", "after this many failures of a task nothing fails any more; no limit unless given"),
+        ("panic", "true: panics instead, which fails what is left of the batch"),
     ];
 
     fn outputs(&self, check: &Check<'_>) -> Result<Vec<StreamDecl>> {
@@ -37,6 +40,7 @@ impl BoltConfig for Config {
             if left > 0 && seen % every == 0 {
                 left -= 1;
                 failed.add(1);
+                assert!(!self.panic, "panicked on purpose at tuple {seen}");
                 return Err(Error::user("failed on purpose"));
             }
             identity::pass(tuple, out)

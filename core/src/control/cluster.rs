@@ -425,6 +425,10 @@ pub struct ErrorEntry {
     pub count: u64,
     /// Whether it was a panic.
     pub panic: bool,
+    /// What stands behind the message: of a panic its place, and the component's calls that led there where they were looked up; of
+    /// an error its causes, a line each.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stack: String,
 }
 
 /// A model in [`TopologyStatus`], on one machine.

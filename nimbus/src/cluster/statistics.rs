@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use squall_core::control::{ErrorEntry, ErrorReport, Report, TaskReport};
+use squall_core::control::{ErrorEntry, ErrorReport, LONGEST_ERROR, LONGEST_STACK, Report, TaskReport};
 use squall_core::{ComponentKind, Plan};
 
 use crate::history::{Counted, Happening, Kind, Numbers, Point, Series, Timeline, sum_up};
 
 const MOST_ERRORS: usize = 100;
-const LONGEST_MESSAGE: usize = 4096;
+/// Stacks of older errors than those that together take so many bytes are let go: all of it is told again every second.
+const MOST_STACKS: usize = 128 << 10;
 /// How far back rates look.
 const WINDOW: Duration = Duration::from_secs(10);
 /// Milliseconds by which a worker's clock may go wrong from report to report, and by which a report is never late.
@@ -227,9 +228,12 @@ impl Statistics {
     fn note(&mut self, from: From<'_>, e: &ErrorReport) {
         let count = self.error_counts.entry(e.component.clone()).or_default();
         *count = count.saturating_add(e.count);
-        let message: String = e.message.chars().take(LONGEST_MESSAGE).collect();
+        let message: String = e.message.chars().take(LONGEST_ERROR).collect();
         let same = |x: &ErrorEntry| x.component == e.component && x.task == e.task && x.message == message;
         let before = self.errors.iter().position(same).and_then(|i| self.errors.remove(i));
+        let stack: String = e.stack.chars().take(LONGEST_STACK).collect();
+        // Of the same panic the calls are not looked up each time.
+        let known = before.as_ref().map(|b| &b.stack).filter(|known| known.starts_with(&stack)).cloned();
         self.series.err(&e.component, e.count, from.unix_ms);
         if before.is_none() {
             self.timeline.erred(Happening {
@@ -251,15 +255,24 @@ impl Statistics {
             message,
             count: before.map_or(0, |b| b.count).saturating_add(e.count),
             panic: e.panic,
+            stack: known.unwrap_or(stack),
         });
         self.errors.truncate(MOST_ERRORS);
+        let mut bytes = 0;
+        for error in &mut self.errors {
+            bytes += error.stack.len();
+            if bytes > MOST_STACKS {
+                error.stack = String::new();
+            }
+        }
     }
 
     /// Adds an error that is nimbus's own to tell.
     pub(crate) fn say(&mut self, unix_ms: u64, message: String) {
         self.happened(unix_ms, Kind::Note, message.clone());
         let (component, host) = (String::new(), String::new());
-        self.errors.push_front(ErrorEntry { unix_ms, component, task: 0, worker: 0, host, message, count: 1, panic: false });
+        let (count, panic, stack) = (1, false, String::new());
+        self.errors.push_front(ErrorEntry { unix_ms, component, task: 0, worker: 0, host, message, count, panic, stack });
         self.errors.truncate(MOST_ERRORS);
     }
 
@@ -576,12 +589,26 @@ mod tests {
     #[test]
     fn equal_errors_are_counted_not_repeated() {
         let (plan, mut s) = (plan(), Statistics::default());
-        let e = |message: &str| ErrorReport { component: "b".into(), task: 2, message: message.into(), count: 2, panic: false };
+        let e = |message: &str, stack: &str| ErrorReport {
+            component: "b".into(),
+            task: 2,
+            message: message.into(),
+            count: 2,
+            panic: false,
+            stack: stack.into(),
+        };
         for n in 1..=3 {
-            s.take(from(0, 1, n), &plan, &Report { errors: vec![e("bad row"), e(&format!("row {n}"))], ..Report::default() });
+            let stack = if n == 1 { "panicked at a.rs\n  at b" } else { "panicked at a.rs" };
+            let errors = vec![e("bad row", stack), e(&format!("row {n}"), "")];
+            s.take(from(0, 1, n), &plan, &Report { errors, ..Report::default() });
         }
         assert_eq!(s.errors.len(), 4);
-        assert_eq!(s.errors.iter().find(|e| e.message == "bad row").unwrap().count, 6);
+        let same = s.errors.iter().find(|e| e.message == "bad row").unwrap();
+        assert_eq!((same.count, same.stack.as_str()), (6, "panicked at a.rs\n  at b"));
         assert_eq!(s.errors_of("b"), 12);
+        let many = (0..90).map(|n| e(&n.to_string(), &"x".repeat(9999))).collect();
+        s.take(from(0, 1, 4), &plan, &Report { errors: many, ..Report::default() });
+        assert_eq!((s.errors[0].message.as_str(), s.errors[0].stack.len()), ("89", LONGEST_STACK));
+        assert!(s.errors.iter().map(|e| e.stack.len()).sum::<usize>() <= MOST_STACKS);
     }
 }

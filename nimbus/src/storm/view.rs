@@ -86,7 +86,7 @@ impl View {
 
     pub(super) fn error(&self, e: &ErrorEntry) -> Value {
         json!({
-            "error": e.message,
+            "error": whole(e),
             "errorTime": e.unix_ms / 1000,
             "errorHost": e.host,
             "errorPort": self.status.workers.get(e.worker as usize).map_or(0, port),
@@ -115,6 +115,11 @@ impl View {
 }
 
 /// Everything belongs to the user that nimbus runs as.
+/// The text of an error; Storm's is the whole stack.
+fn whole(e: &ErrorEntry) -> String {
+    if e.stack.is_empty() { e.message.clone() } else { format!("{}\n{}", e.message, e.stack) }
+}
+
 pub(super) fn owner() -> String {
     std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default()
 }

@@ -21,7 +21,8 @@ pub(crate) fn counted(dir: &std::path::Path) -> (Nimbus, Fake, String) {
         0,
         "report",
         json!({"incarnation": 1, "epoch": 1, "phase": "running", "ignored_frames": 0, "link_bytes": [5, 6],
-        "errors": [{"component": "sum", "task": 2, "message": "bad <row>", "count": 2, "panic": false}],
+        "errors": [{"component": "sum", "task": 2, "message": "bad <row>", "count": 2, "panic": true,
+            "stack": "panicked at a.rs:1:2\n  at <sum>"}],
         "tasks": [task(1, 60), task(2, 20), task(3, 20), task(4, 20)]}),
     );
     s.set(0, "reports", json!(1));
@@ -85,7 +86,10 @@ fn storms_paths_answer_with_storms_fields_and_real_values() {
         errorWorkerLogLink requestedMemOnHeap requestedMemOffHeap requestedCpu",
     );
     has(bolt, "boltId encodedBoltId capacity executeLatency processLatency transferred");
-    assert_eq!((&spout["emitted"], &bolt["executed"], &bolt["lastError"]), (&json!(60), &json!(60), &json!("bad <row>")));
+    assert_eq!(
+        (&spout["emitted"], &bolt["executed"], &bolt["lastError"]),
+        (&json!(60), &json!(60), &json!("bad <row>\npanicked at a.rs:1:2\n  at <sum>"))
+    );
 
     let component = get(&format!("topology/{id}/component/sum"));
     has(
@@ -101,7 +105,7 @@ fn storms_paths_answer_with_storms_fields_and_real_values() {
     );
     assert_eq!((&executors[0]["id"], &executors[0]["executed"]), (&json!("[2-2]"), &json!(20)));
     assert_eq!(component["inputStats"][0]["executed"], 60);
-    assert_eq!(component["componentErrors"][0]["error"], "bad <row>");
+    assert_eq!(component["componentErrors"][0]["error"], "bad <row>\npanicked at a.rs:1:2\n  at <sum>");
     assert!(get(&format!("topology/{id}/component/count"))["spoutSummary"].is_array());
 
     let drawn = get(&format!("topology/{id}/visualization"));

@@ -171,9 +171,19 @@ function errorTable(name) {
       { name: 'Component', sort: (e) => e.component, mark: (e) => e.component, show: (e) => (e.component ? componentLink(name, e.component) : 'nimbus') },
       { name: 'Where', show: (e) => (e.component ? `task ${e.task}, worker ${e.worker}, ${e.host}` : '') },
       { name: 'Times', num: true, sort: (e) => e.count, show: (e) => count(e.count) },
-      { name: 'Error', mark: (e) => e.message, show: (e) => h('pre', { class: 'error' }, e.panic && h('b', {}, 'panic: '), e.message) },
+      { name: 'Error', mark: (e) => `${e.message}${e.stack}`, show: (e) => h('div', {}, h('pre', { class: 'error' }, e.message), behind(e)) },
     ],
   });
+}
+
+/** What stands behind an error's message: the calls that led to a panic, or the causes, a line each. */
+function behind({ stack, panic }) {
+  if (!stack) return null;
+  const lines = stack.split('\n');
+  const [head, ...calls] = lines;
+  if (panic && !calls.length) return h('p', { class: 'note' }, head);
+  const summary = panic ? `${head}, by ${many(calls.length, 'call')}` : many(lines.length, 'cause');
+  return h('details', {}, h('summary', {}, summary), h('pre', { class: 'stack', tabindex: 0 }, (panic ? calls.map((c) => c.trim()) : lines).join('\n')));
 }
 
 function modelList(models) {

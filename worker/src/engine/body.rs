@@ -10,6 +10,7 @@ use squall_core::{Next, Result};
 use super::Shared;
 use super::bolt::BoltRole;
 use super::emission::Emission;
+use super::panics;
 use super::spout::SpoutRole;
 use super::task::Task;
 use crate::sync::lock;
@@ -87,10 +88,12 @@ impl Body {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
+        panics::enter(shared.faults.wanted_ns(task.component));
         let closed = catch_unwind(AssertUnwindSafe(|| match &mut self.role {
             Role::Bolt(role) => role.bolt.cleanup(),
             Role::Spout(role) => role.spout.close(),
         }));
+        panics::leave();
         report(shared, task, closed);
     }
 }
@@ -123,7 +126,7 @@ type Caught<T> = std::result::Result<T, Box<dyn std::any::Any + Send>>;
 pub(super) fn report(shared: &Arc<Shared>, task: &Arc<Task>, result: Caught<Result<()>>) {
     match result {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => shared.error(task, &error, false),
+        Ok(Err(error)) => shared.error(task, &error),
         Err(panic) => drop(shared.panicked(task, &*panic)),
     }
 }

@@ -1,5 +1,6 @@
 //! A bolt's turn: the batches in its mailbox, executed and taken in.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -45,7 +46,9 @@ impl BoltRole {
             return false;
         }
         if task.tick_due.swap(false, Relaxed) {
-            let mut sink = BoltSink { out, shared, task, counts: &mut self.counts, slow: false, all_done: false };
+            let panicked = Cell::new(false);
+            let mut sink =
+                BoltSink { out, shared, task, counts: &mut self.counts, slow: false, all_done: false, panicked: &panicked };
             let result = catch_unwind(AssertUnwindSafe(|| self.bolt.tick(&mut Output::new(&mut sink))));
             report(shared, task, result);
             if let Some(tick) = self.tick {
@@ -103,12 +106,17 @@ impl BoltRole {
                 self.by_input[i] += rows;
             }
         }
-        let mut sink = BoltSink { out, shared, task, counts: &mut self.counts, slow: self.slow, all_done: false };
+        let panicked = Cell::new(false);
+        let mut sink =
+            BoltSink { out, shared, task, counts: &mut self.counts, slow: self.slow, all_done: false, panicked: &panicked };
         let mut output = Output::new(&mut sink);
         output.start();
         let result = catch_unwind(AssertUnwindSafe(|| self.bolt.execute_batch(batch, &mut output)));
         // A panic fails what was not settled yet, as an error of the whole batch does.
-        let result = result.unwrap_or_else(|panic| Err(shared.panicked(task, &*panic)));
+        let result = result.unwrap_or_else(|panic| {
+            panicked.set(true);
+            Err(shared.panicked(task, &*panic))
+        });
         output.settle(batch, result);
         sink.all_done
     }
@@ -143,6 +151,8 @@ struct BoltSink<'a> {
     slow: bool,
     /// The whole batch in hand was acked; its lineage goes to the ledger as it is.
     all_done: bool,
+    /// The batch in hand ended with a panic, which was noted: it is no other error for each tuple that fails by it.
+    panicked: &'a Cell<bool>,
 }
 
 impl Sink for BoltSink<'_> {
@@ -184,7 +194,9 @@ impl Sink for BoltSink<'_> {
 
     fn fail(&mut self, edges: &[Edge], error: &Error) {
         self.counts.2 += 1;
-        self.shared.error(self.task, error, false);
+        if !self.panicked.get() {
+            self.shared.error(self.task, error);
+        }
         self.shared.tell_why(self.task, edges, Some(error));
         self.out.settle(edges, Verdict::Failed);
     }

@@ -1,6 +1,7 @@
 //! From a plan to a running engine: routes, gates, components.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -21,7 +22,7 @@ use super::scheduler::{Parker, Scheduler};
 use super::spout::SpoutRole;
 use super::task::{LedgerMail, Task};
 use super::worker_bits::WorkerBits;
-use super::{Engine, Faults, Links, NOWHERE, Shared, Taps, Waits, threads};
+use super::{Engine, Faults, Links, NOWHERE, Shared, Taps, Waits, panics, threads};
 
 /// What an engine is built in.
 pub(crate) struct Surroundings {
@@ -50,6 +51,7 @@ pub(crate) struct Surroundings {
 
 /// Builds, prepares and starts. Spouts do not emit before [`Engine::set_active`].
 pub(crate) fn build(plan: Arc<Plan>, registry: &Registry, around: Surroundings) -> Result<Engine> {
+    panics::watch();
     let shared = Arc::new(shared(&plan, &around));
     let tasks_by_component: Arc<BTreeMap<String, Vec<u32>>> =
         Arc::new(plan.components.iter().enumerate().map(|(c, p)| (p.id.clone(), plan.tasks(c).collect())).collect());
@@ -81,8 +83,11 @@ pub(crate) fn build(plan: Arc<Plan>, registry: &Registry, around: Surroundings) 
         let seed = around.seed ^ (u64::from(*id) << 40);
         let role = match planned.kind {
             ComponentKind::Bolt => {
-                let mut bolt = registry.build_bolt(&planned.type_name, &planned.config, &ctx).map_err(named)?;
-                bolt.prepare(&ctx).map_err(named)?;
+                let bolt = ready(|| {
+                    let mut bolt = registry.build_bolt(&planned.type_name, &planned.config, &ctx)?;
+                    bolt.prepare(&ctx).map(|()| bolt)
+                });
+                let bolt = bolt.map_err(named)?;
                 let by_input = vec![0; planned.inputs.len()];
                 Role::Bolt(BoltRole {
                     bolt,
@@ -94,8 +99,11 @@ pub(crate) fn build(plan: Arc<Plan>, registry: &Registry, around: Surroundings) 
                 })
             }
             ComponentKind::Spout => {
-                let mut spout = registry.build_spout(&planned.type_name, &planned.config, &ctx).map_err(named)?;
-                spout.open(&ctx).map_err(named)?;
+                let spout = ready(|| {
+                    let mut spout = registry.build_spout(&planned.type_name, &planned.config, &ctx)?;
+                    spout.open(&ctx).map(|()| spout)
+                });
+                let spout = spout.map_err(named)?;
                 let mut ledger = Ledger::new(*id, seed as u32 ^ (seed >> 32) as u32);
                 ledger.welcome(around.worker, shared.worker_bits.of(around.worker, around.incarnation));
                 Role::Spout(Box::new(SpoutRole {
@@ -130,6 +138,20 @@ pub(crate) fn build(plan: Arc<Plan>, registry: &Registry, around: Surroundings) 
     threads::start(shared, around)
 }
 
+/// What a component's own code makes; of a panic in it there is more in [`panics::take`].
+fn ready<T>(make: impl FnOnce() -> Result<T>) -> Result<T> {
+    panics::enter(0);
+    let made = catch_unwind(AssertUnwindSafe(make));
+    panics::leave();
+    match made {
+        Ok(made) => {
+            drop(panics::take());
+            made
+        }
+        Err(payload) => Err(panics::error(&*payload)),
+    }
+}
+
 fn shared(plan: &Arc<Plan>, around: &Surroundings) -> Shared {
     let count = plan.task_count() as usize + 1;
     let settings = &plan.settings;
@@ -147,7 +169,7 @@ fn shared(plan: &Arc<Plan>, around: &Surroundings) -> Shared {
         plan: plan.clone(),
         scheduler: Scheduler::new(),
         pool: Pool::new(schemas),
-        faults: Faults::default(),
+        faults: Faults::new(plan.components.len()),
         taps: Taps::default(),
         waits: Waits::new(plan.components.len()),
         links: around.links.clone(),

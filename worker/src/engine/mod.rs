@@ -10,6 +10,7 @@ mod faults;
 mod gate;
 mod inbound;
 mod ledger;
+pub(crate) mod panics;
 mod pool;
 mod report;
 mod routes;
@@ -208,21 +209,27 @@ impl Shared {
         }
     }
 
-    pub(crate) fn error(&self, task: &Task, error: &Error, panic: bool) {
-        self.faults.note(&self.plan.components[task.component].id, task.id, error.to_string(), panic);
+    pub(crate) fn error(&self, task: &Task, error: &Error) {
+        self.faults.note(&self.plan.components[task.component].id, task.id, error, None);
     }
 
-    pub(crate) fn panicked(&self, task: &Task, panic: &(dyn std::any::Any + Send)) -> Error {
-        let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
-        let error = Error::internal(format!("panicked: {}", text.unwrap_or_else(|| "no message".to_owned())));
-        self.error(task, &error, true);
+    pub(crate) fn panicked(&self, task: &Task, payload: &(dyn std::any::Any + Send)) -> Error {
+        let error = panics::error(payload);
+        let panic = panics::take().unwrap_or_default();
+        if !panic.calls.is_empty() {
+            self.faults.traced(task.component);
+        }
+        self.faults.note(&self.plan.components[task.component].id, task.id, &error, Some(&panic));
         error
     }
 }
 
 impl Runner for Arc<Shared> {
     fn turn(&self, task: &Arc<Task>) -> bool {
-        lock(&task.body).turn(task, self)
+        panics::enter(self.faults.wanted_ns(task.component));
+        let more = lock(&task.body).turn(task, self);
+        panics::leave();
+        more
     }
 
     fn pause(&self) {

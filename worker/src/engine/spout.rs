@@ -103,7 +103,7 @@ impl SpoutRole {
             self.said = match said {
                 Ok(Ok(next)) => next,
                 Ok(Err(error)) => {
-                    shared.error(task, &error, false);
+                    shared.error(task, &error);
                     Next::After(AFTER_ERROR)
                 }
                 Err(panic) => {
@@ -216,7 +216,7 @@ impl SpoutRole {
                     for outcome in &outcomes[told..] {
                         told += 1;
                         let done = settled(letters, outcome).unwrap_or_else(|error| {
-                            shared.error(task, &error, false);
+                            shared.error(task, &error);
                             false
                         });
                         if done { spout.ack(outcome.id()) } else { spout.fail(outcome.id()) }

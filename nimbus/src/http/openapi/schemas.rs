@@ -48,7 +48,11 @@ pub(super) const SCHEMAS: &[(&str, &str)] = &[
          pending: int, queued: int, ended_tasks: int, emitted_per_s: number, executed_per_s: number, capacity: number, \
          blocked: number, execute: Latency, complete: Latency, streams?: {int}, inputs?: [any], counters?: {int}, errors: int",
     ),
-    ("ErrorEntry", "unix_ms: int, component: text, task: int, worker: int, host: text, message: text, count: int, panic: bool"),
+    (
+        "ErrorEntry",
+        "unix_ms: int, component: text, task: int, worker: int, host: text, message: text, count: int, panic: bool, \
+      stack?: text",
+    ),
     ("ModelOnMachine", "name: text, source_file: text, supervisor: text, machine: text, memory: ModelUse"),
     (
         "Plan",
