@@ -229,7 +229,7 @@ impl Column {
         })
     }
 
-    fn truncate(&mut self, rows: usize) {
+    pub(crate) fn truncate(&mut self, rows: usize) {
         match self {
             Column::Bool(c) => c.truncate(rows),
             Column::Int(c) => c.truncate(rows),
@@ -441,10 +441,10 @@ impl Columns {
 }
 
 /// What each value occupies beside the length of text, bytes, vectors and what it is made of.
-const EACH: usize = 8;
+pub(crate) const EACH: usize = 8;
 
 /// About what a value occupies, in bytes.
-fn size(value: &ValueRef<'_>) -> usize {
+pub(crate) fn size(value: &ValueRef<'_>) -> usize {
     EACH + match value {
         ValueRef::Str(v) => v.len(),
         ValueRef::Bytes(v) => v.len(),

@@ -73,6 +73,22 @@ impl Lineage {
         }
     }
 
+    /// Appends the edges of rows that come after `rows` rows and have one each.
+    ///
+    /// ```
+    /// use squall_core::{Edge, Lineage, Root};
+    /// let mut l = Lineage::default();
+    /// l.push_each(0, [1, 2].map(|id| Edge { root: Root::default(), id }).into_iter());
+    /// assert_eq!(l.row(1)[0].id, 2);
+    /// ```
+    #[inline(always)]
+    pub fn push_each(&mut self, rows: usize, edges: impl ExactSizeIterator<Item = Edge>) {
+        if self.ends.is_empty() && self.edges.len() == rows {
+            return self.edges.extend(edges);
+        }
+        edges.enumerate().for_each(|(i, edge)| self.push_one(rows + i, edge));
+    }
+
     /// From here on rows differ: writes down the ends that went without saying.
     #[cold]
     fn differ(&mut self, rows: usize) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Context, Error, Result, Row, StreamId, ValueRef};
+use crate::{Context, Error, Result, Row, Slice, StreamId, ValueRef};
 
 /// What a spout has to say after [`Spout::next_tuple`].
 ///
@@ -80,6 +80,16 @@ pub trait Spout: Send {
     /// ```
     fn fail(&mut self, id: u64) {
         let _ = id;
+    }
+
+    /// The tuples emitted with these ids are done. What the engine calls: once for many, which are then told one after the other
+    /// without its help. Each id is taken out before it is told, so that after a panic the rest can be.
+    ///
+    /// ```
+    /// fn run(spout: &mut dyn squall_core::Spout) { spout.ack_all(&mut [1, 2].iter()) }
+    /// ```
+    fn ack_all(&mut self, ids: &mut std::slice::Iter<'_, u64>) {
+        ids.for_each(|id| self.ack(*id));
     }
 
     /// The topology goes on after it was deactivated.
@@ -190,6 +200,17 @@ pub trait SpoutSink {
         self.emit(StreamId::DEFAULT, None, Some(id), row, None)
     }
 
+    /// Routes rows of the default stream, each with the id of its place, if ids are given, which begins a tree.
+    ///
+    /// # Errors
+    /// As [`Sink::emit`](crate::Sink::emit), and if there are more or fewer ids than rows. Then no row was emitted.
+    ///
+    /// ```
+    /// use squall_core::{Slice, SpoutSink};
+    /// fn f(sink: &mut dyn SpoutSink, rows: Slice<'_>) { let _ = sink.emit_rows(rows, None); }
+    /// ```
+    fn emit_rows(&mut self, rows: Slice<'_>, ids: Option<&[u64]>) -> Result<()>;
+
     /// How many more tuples are welcome in this turn.
     ///
     /// ```
@@ -243,6 +264,33 @@ impl<'a> SpoutOutput<'a> {
     #[inline]
     pub fn emit_with_id(&mut self, row: impl Row, id: u64) -> Result<()> {
         row.with(|row| self.sink.emit_tracked(row, id))
+    }
+
+    /// Emits untracked tuples on the default stream. Faster than one by one, for spouts that have many at once: whole columns are
+    /// copied. Those of a slice are to be no more than [`SpoutOutput::room`].
+    ///
+    /// # Errors
+    /// The rows are not of the stream's schema, or one is too large. Then none was emitted.
+    ///
+    /// ```
+    /// use squall_core::{Columns, Result, SpoutOutput};
+    /// fn f(rows: &Columns, out: &mut SpoutOutput<'_>) -> Result<()> { out.emit_rows(rows.all()) }
+    /// ```
+    pub fn emit_rows(&mut self, rows: Slice<'_>) -> Result<()> {
+        self.sink.emit_rows(rows, None)
+    }
+
+    /// Emits tracked tuples on the default stream, each with the id in its place; see [`SpoutOutput::emit_rows`].
+    ///
+    /// # Errors
+    /// As [`SpoutOutput::emit_rows`], and if there are more or fewer ids than rows.
+    ///
+    /// ```
+    /// use squall_core::{Result, Slice, SpoutOutput};
+    /// fn f(two: Slice<'_>, out: &mut SpoutOutput<'_>) -> Result<()> { out.emit_rows_with_ids(two, &[7, 8]) }
+    /// ```
+    pub fn emit_rows_with_ids(&mut self, rows: Slice<'_>, ids: &[u64]) -> Result<()> {
+        self.sink.emit_rows(rows, Some(ids))
     }
 
     /// Emits on a named stream; tracked if an id is given, to a certain task if the stream is direct.

@@ -1,7 +1,11 @@
 //! `const`: the same row again and again.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
-use squall_core::{Check, Context, FieldType, Next, Result, Schema, Spout, SpoutConfig, SpoutOutput, StreamDecl, Value};
+use squall_core::{
+    Check, Columns, Context, Error, FieldType, Next, Result, Schema, Spout, SpoutConfig, SpoutOutput, StreamDecl, Value,
+};
 
 use crate::support::{at, schemas::number};
 
@@ -29,9 +33,14 @@ impl SpoutConfig for Config {
     }
 
     fn build(self, _: &Context) -> Result<Box<dyn Spout>> {
-        let (_, row) = row(&self.value)?;
+        let (schema, row) = row(&self.value)?;
         let left = self.limit.unwrap_or(u64::MAX);
-        Ok(Box::new(Constant { row, next: 0, left, again: self.tracked.then(Vec::new) }))
+        let mut rows = Columns::new(Arc::new(schema));
+        let row: Vec<_> = row.iter().map(Value::as_ref).collect();
+        while rows.len() < MOST && rows.bytes() < LARGEST {
+            rows.push(&row).map_err(Error::internal)?;
+        }
+        Ok(Box::new(Constant { rows, next: 0, left, again: self.tracked.then(Vec::new), ids: Vec::new() }))
     }
 }
 
@@ -62,36 +71,43 @@ fn row(value: &serde_json::Value) -> Result<(Schema, Vec<Value>)> {
     Ok((Schema::new(fields), row))
 }
 
+/// Rows that are kept ready, to be emitted at once: so many, or as many as make so many bytes.
+const MOST: usize = 512;
+const LARGEST: usize = 1 << 20;
+
 struct Constant {
-    row: Vec<Value>,
+    /// The row, again and again.
+    rows: Columns,
     next: u64,
     left: u64,
     /// Ids of failed rows; none where rows are not tracked. All rows are alike, so an id is all there is to keep.
     again: Option<Vec<u64>>,
+    /// Those of the rows in hand.
+    ids: Vec<u64>,
 }
 
 impl Spout for Constant {
     fn next_tuple(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next> {
-        // Borrowed once for all rows of the turn: nothing is allocated for each.
-        let row: Vec<_> = self.row.iter().map(Value::as_ref).collect();
-        let mut room = out.room() as u64;
-        while room > 0
-            && let Some(id) = self.again.as_mut().and_then(Vec::pop)
-        {
-            out.emit_with_id(&row[..], id)?;
-            room -= 1;
+        let Constant { rows, next, left, again, ids } = self;
+        let room = out.room().min(rows.len());
+        ids.clear();
+        if let Some(again) = again {
+            ids.extend(again.drain(again.len().saturating_sub(room)..));
         }
-        let tracked = self.again.is_some();
-        for _ in 0..room.min(self.left) {
-            match tracked {
-                true => out.emit_with_id(&row[..], self.next)?,
-                false => out.emit(&row[..])?,
+        let new = (room - ids.len()).min(usize::try_from(*left).unwrap_or(usize::MAX));
+        let emitted =
+            rows.slice(0..ids.len() + new).ok_or_else(|| Error::internal("fewer rows are ready than were counted"))?;
+        match again {
+            Some(_) => {
+                ids.extend(*next..*next + new as u64);
+                out.emit_rows_with_ids(emitted, ids)?;
             }
-            self.next += 1;
-            self.left -= 1;
+            None => out.emit_rows(emitted)?,
         }
-        let to_repeat = self.again.as_ref().is_some_and(|again| !again.is_empty());
-        Ok(if self.left == 0 && !to_repeat { Next::End } else { Next::More })
+        *next += new as u64;
+        *left -= new as u64;
+        let to_repeat = again.as_ref().is_some_and(|again| !again.is_empty());
+        Ok(if *left == 0 && !to_repeat { Next::End } else { Next::More })
     }
 
     fn fail(&mut self, id: u64) {

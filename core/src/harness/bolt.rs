@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::Streams;
 use crate::lineage::{Edge, Lineage, Root};
-use crate::{Batch, Bolt, Columns, Context, Error, Metrics, Output, Result, Row, Sink, Source, StreamId, Value, ValueRef};
+use crate::{
+    Batch, Bolt, Columns, Context, Error, Metrics, Output, Result, Row, Sink, Slice, Source, StreamId, Value, ValueRef,
+};
 
 /// A row that a bolt emitted.
 ///
@@ -326,6 +328,17 @@ impl Sink for Recorder {
         // One task is subscribed: number 1, or the one that is named.
         targets.into_iter().for_each(|targets| targets.push(task.unwrap_or(1)));
         self.emitted.push(Emitted { stream, task, values, anchors });
+        Ok(())
+    }
+
+    fn emit_rows(&mut self, batch: &Batch, first: usize, rows: Slice<'_>) -> Result<()> {
+        self.streams.fit(&rows)?;
+        rows.check_tuples(batch, first)?;
+        let mut row = Vec::new();
+        for i in 0..rows.len() {
+            rows.read(i, &mut row);
+            self.emit(StreamId::DEFAULT, None, batch.lineage().row(first + i), &row, None)?;
+        }
         Ok(())
     }
 

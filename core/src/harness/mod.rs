@@ -29,7 +29,7 @@ pub use whole::{Surroundings, run_case};
 use crate::control::ModelVersion;
 use crate::{
     Bolt, BoltConfig, Check, Columns, ComponentKind, Context, DEFAULT_STREAM, Error, Grouping, InputStream, Models, Registry,
-    Resolved, Result, Schema, Spout, SpoutConfig, StreamDecl, StreamId, Value, ValueRef,
+    Resolved, Result, Schema, Slice, Spout, SpoutConfig, StreamDecl, StreamId, Value, ValueRef,
 };
 
 /// The surroundings of the component under test: its inputs, outputs, models and place among its tasks.
@@ -264,6 +264,12 @@ impl Streams {
 
     fn find(&self, name: &str) -> Option<StreamId> {
         self.0.iter().position(|(s, _)| s.name == name).map(|i| StreamId(i as u32))
+    }
+
+    /// Whether rows are those of the default stream.
+    fn fit(&self, rows: &Slice<'_>) -> Result<()> {
+        let Some((decl, _)) = self.0.first() else { return Err(Error::user("the component declares no output stream")) };
+        rows.fits(&decl.fields).map_err(|e| Error::user(format!("stream `{}`: {e}", decl.name)))
     }
 
     /// The stream's name and the row as its columns give it back (an integer in a float field is a float).

@@ -6,7 +6,7 @@ use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use super::Streams;
-use crate::{Context, Metrics, Next, Result, Spout, SpoutOutput, SpoutSink, StreamId, Value, ValueRef};
+use crate::{Context, Metrics, Next, Result, Slice, Spout, SpoutOutput, SpoutSink, StreamId, Value, ValueRef};
 
 /// A row that a spout emitted.
 ///
@@ -270,6 +270,17 @@ impl SpoutSink for Recorder {
         targets.into_iter().for_each(|targets| targets.push(task.unwrap_or(1)));
         self.left = self.left.saturating_sub(1);
         self.sent.push(Sent { stream, task, id, values });
+        Ok(())
+    }
+
+    fn emit_rows(&mut self, rows: Slice<'_>, ids: Option<&[u64]>) -> Result<()> {
+        self.streams.fit(&rows)?;
+        rows.check_ids(ids)?;
+        let mut row = Vec::new();
+        for i in 0..rows.len() {
+            rows.read(i, &mut row);
+            self.emit(StreamId::DEFAULT, None, ids.map(|ids| ids[i]), &row, None)?;
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use squall_core::wire::Verdict;
-use squall_core::{Batch, Bolt, Edge, Error, Output, Result, Sink, StreamId, ValueRef};
+use squall_core::{Batch, Bolt, Edge, Error, Output, Result, Sink, Slice, StreamId, ValueRef};
 
 use super::Shared;
 use super::body::{FLUSH_NS, SLOW_NS, report};
@@ -15,7 +15,7 @@ use super::emission::Emission;
 use super::gate::Debts;
 use super::scheduler::Alarm;
 use super::task::{Mail, Task};
-use super::trees::Anchored;
+use super::trees::{Anchored, OneToOne};
 use crate::sync::lock;
 
 /// A turn ends after this many tuples, so that others get theirs.
@@ -173,6 +173,21 @@ impl Sink for BoltSink<'_> {
 
     fn emit_row(&mut self, anchors: &[Edge], row: &[ValueRef<'_>]) -> Result<()> {
         self.out.emit(StreamId::DEFAULT, None, Anchored(anchors), row, None).map(drop)
+    }
+
+    fn emit_rows(&mut self, batch: &Batch, first: usize, rows: Slice<'_>) -> Result<()> {
+        rows.check_tuples(batch, first)?;
+        self.out.check_rows(StreamId::DEFAULT, &rows)?;
+        if self.out.in_runs(StreamId::DEFAULT, rows.len()) {
+            let mut trees = OneToOne { lineage: batch.lineage(), next: first };
+            return self.out.emit_rows(StreamId::DEFAULT, &rows, &mut trees);
+        }
+        let mut row = Vec::new();
+        for i in 0..rows.len() {
+            rows.read(i, &mut row);
+            self.emit_row(batch.lineage().row(first + i), &row)?;
+        }
+        Ok(())
     }
 
     #[inline]

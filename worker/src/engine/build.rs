@@ -16,6 +16,7 @@ use super::dead_letters::DeadLetters;
 use super::emission::{Bundle, Emission, OutStream};
 use super::gate::{Debts, Gate};
 use super::ledger::Ledger;
+use super::outcomes::Outcomes;
 use super::pool::Pool;
 use super::routes::Router;
 use super::scheduler::{Parker, Scheduler};
@@ -110,7 +111,7 @@ pub(crate) fn build(plan: Arc<Plan>, registry: &Registry, around: Surroundings) 
                     spout,
                     ledger,
                     mail: LedgerMail::default(),
-                    outcomes: Vec::new(),
+                    outcomes: Outcomes::default(),
                     dead_letters: DeadLetters::new(&plan, &ctx),
                     active: false,
                     said: Next::More,

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use squall_core::{Batch, Columns, Context, Counter, Error, Lineage, Plan, Result, Root, ValueRef};
 
 use super::emission::OutStream;
-use super::ledger::Why;
+use super::outcomes::Why;
 use crate::text::cut;
 
 /// Longer errors are cut, in bytes.

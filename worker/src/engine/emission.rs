@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use squall_core::wire::{Delta, MAX_FRAME, Verdict};
-use squall_core::{Batch, Columns, Edge, Error, Lineage, Result, Schema, Source, StreamId, ValueRef};
+use squall_core::{Batch, Columns, Edge, Error, Lineage, Result, Schema, Slice, Source, StreamId, ValueRef};
 
 use super::Shared;
 use super::routes::Router;
 use super::task::Mail;
-use super::trees::{Marks, Trees};
+use super::trees::{Marks, Run, Trees};
 
 /// A batch leaves when it has this many rows or bytes; at the end of the turn with fewer.
 const ROWS: usize = 256;
@@ -154,11 +154,81 @@ impl Emission {
         Ok(trees)
     }
 
+    /// Whether rows of a stream are routed in runs, each to one task, without a look at them.
+    pub(crate) fn in_runs(&self, stream: StreamId, n: usize) -> bool {
+        let Some(OutStream { direct: false, routers, .. }) = self.streams.get(stream.0 as usize) else { return false };
+        let [router] = &routers[..] else { return false };
+        router.deals(n).is_some() && self.bundles.get(router.deal(n, 0).0).is_some_and(|b| b.tasks.len() == 1)
+    }
+
+    /// Whether rows fit a stream, each of them.
+    pub(crate) fn check_rows(&self, stream: StreamId, rows: &Slice<'_>) -> Result<()> {
+        let Some(out) = self.streams.get(stream.0 as usize) else {
+            return Err(Error::user("the component declares no output stream to emit on"));
+        };
+        rows.fits(&out.schema).map_err(Error::user)?;
+        if rows.bytes() > LARGEST_ROW && (0..rows.len()).any(|i| rows.split_at(i).1.split_at(1).0.bytes() > LARGEST_ROW) {
+            return Err(Error::user(format!("a row of more than {LARGEST_ROW} bytes")));
+        }
+        Ok(())
+    }
+
+    /// Routes rows of a stream that routes in runs, after they were checked.
+    pub(crate) fn emit_rows(&mut self, stream: StreamId, rows: &Slice<'_>, trees: &mut impl Run) -> Result<()> {
+        let (at, n, mut rest) = (stream.0 as usize, rows.len(), *rows);
+        // Of rows that differ much, the batch may hold more; never more than its limit and all of these rows.
+        let each = (rows.bytes() / n.max(1)).max(1);
+        for nth in 0.. {
+            let Some((bundle, share)) = self.streams[at].routers.first().map(|r| r.deal(n, nth)) else { break };
+            let (run, others) = rest.split_at(share);
+            self.append_run(bundle, &run, each, trees)?;
+            rest = others;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        let out = &mut self.streams[at];
+        out.routers.iter_mut().for_each(|r| r.dealt(n));
+        out.emitted += n as u64;
+        self.emitted += n as u64;
+        Ok(())
+    }
+
+    /// Appends rows of about so many bytes each to a bundle, which leaves as often as it is full.
+    fn append_run(&mut self, at: usize, run: &Slice<'_>, each: usize, trees: &mut impl Run) -> Result<()> {
+        let mut rest = *run;
+        while !rest.is_empty() {
+            let Emission { shared, streams, bundles, dirty, marks, transferred, .. } = self;
+            let Some(bundle) = bundles.get_mut(at) else { return Err(no_bundle()) };
+            let ([task], [lineage]) = (&bundle.tasks[..], &mut bundle.lineages[..]) else { return Err(no_bundle()) };
+            let columns = match &mut bundle.columns {
+                Some(columns) => columns,
+                none => {
+                    if !std::mem::replace(&mut bundle.dirty, true) {
+                        dirty.push(at);
+                    }
+                    none.insert(begin(shared, &streams[bundle.stream]))
+                }
+            };
+            let rows = columns.len();
+            let room = BYTES.saturating_sub(columns.bytes()).div_ceil(each).min(ROWS.saturating_sub(rows)).max(1);
+            let (now, later) = rest.split_at(room);
+            columns.append(&now).map_err(Error::internal)?;
+            trees.add_run(now.len(), rows, lineage, marks, shared.bit(*task));
+            *transferred += now.len() as u64;
+            rest = later;
+            if columns.len() >= ROWS || columns.bytes() >= BYTES {
+                self.flush_bundle(at);
+            }
+        }
+        Ok(())
+    }
+
     #[inline(always)]
     fn append<T: Trees>(&mut self, at: usize, mut trees: T, row: &[ValueRef<'_>]) -> Result<T> {
         let Emission { shared, streams, bundles, dirty, marks, transferred, .. } = self;
         let Some(bundle) = bundles.get_mut(at) else {
-            return Err(Error::internal("a row was routed to a bundle that is not there"));
+            return Err(no_bundle());
         };
         let columns = match &mut bundle.columns {
             Some(columns) => columns,
@@ -284,6 +354,11 @@ fn add_all<T: Trees>(
         trees.add(rows, lineage, marks, || shared.bit(*task));
     }
     trees
+}
+
+#[cold]
+fn no_bundle() -> Error {
+    Error::internal("a row was routed to a bundle that is not there")
 }
 
 /// Memory for the first row of a bundle.

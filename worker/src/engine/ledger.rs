@@ -8,62 +8,39 @@ use std::collections::BTreeMap;
 use squall_core::wire::{Delta, Verdict};
 use squall_core::{Edge, Root};
 
+use super::outcomes::{Failed, Outcome, Outcomes, Why};
+
+/// A place for a tree. As small as can be: those under way are to stay in the processor's first cache.
 #[derive(Clone, Copy, Default)]
 struct Slot {
-    generation: u32,
-    live: bool,
+    /// Zero where there is no tree: one with a XOR of zero is done.
     xor: u64,
     workers: u64,
     /// The spout's own id of the tuple.
     id: u64,
     /// When it was emitted, in the engine's nanoseconds.
     emitted_ns: u64,
-    /// When its time-out last began anew.
-    fresh_ns: u64,
+    generation: u32,
+    /// How long after that its time-out began anew, in milliseconds.
+    extended_ms: u32,
 }
 
 impl Slot {
+    #[inline(always)]
+    fn is_live(&self) -> bool {
+        self.xor != 0
+    }
+
+    #[inline(always)]
     fn close(&mut self) {
-        self.live = false;
+        self.xor = 0;
         self.generation = self.generation.wrapping_add(1);
     }
-}
 
-/// What became of a tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// All done: the spout's id and the time since the emit.
-    Done { id: u64, took_ns: u64 },
-    /// Not to be done.
-    Failed { id: u64, root: Root, why: Why },
-}
-
-impl Outcome {
-    /// The spout's id of the tuple.
-    pub(crate) fn id(&self) -> u64 {
-        match self {
-            Outcome::Done { id, .. } | Outcome::Failed { id, .. } => *id,
-        }
+    /// When its time-out last began anew. Up to a millisecond later than it was: nobody must time out early.
+    fn fresh_ns(&self) -> u64 {
+        self.emitted_ns + u64::from(self.extended_ms) * 1_000_000
     }
-
-    /// How long a tree took that is done; none for one that failed.
-    pub(crate) fn took_ns(&self) -> Option<u64> {
-        match self {
-            Outcome::Done { took_ns, .. } => Some(*took_ns),
-            Outcome::Failed { .. } => None,
-        }
-    }
-}
-
-/// Why a tree failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// A bolt said so.
-    Bolt,
-    /// A worker that it touched died.
-    Death,
-    /// It took too long.
-    TimeOut,
 }
 
 pub(crate) struct Ledger {
@@ -89,7 +66,7 @@ impl Ledger {
     /// Trees under way as (the spout's id, XOR, workers).
     #[cfg(test)]
     pub(crate) fn trees(&self) -> Vec<(u64, u64, u64)> {
-        self.slots.iter().filter(|s| s.live).map(|s| (s.id, s.xor, s.workers)).collect()
+        self.slots.iter().filter(|s| s.is_live()).map(|s| (s.id, s.xor, s.workers)).collect()
     }
 
     /// How many trees are under way.
@@ -112,8 +89,35 @@ impl Ledger {
     /// Says which edges a new tree has; with none it is done at once.
     pub(crate) fn plant(&mut self, root: Root, id: u64, xor: u64, workers: u64, now_ns: u64) -> Option<Outcome> {
         let slot = &mut self.slots[root.slot as usize];
-        *slot = Slot { generation: slot.generation, live: true, xor, workers, id, emitted_ns: now_ns, fresh_ns: now_ns };
+        *slot = Slot { xor, workers, id, emitted_ns: now_ns, generation: slot.generation, extended_ms: 0 };
         if xor == 0 { Some(self.close(root.slot, now_ns, None)) } else { None }
+    }
+
+    /// Begins a tree of one edge for each id, all to a worker with this bit; what [`Ledger::open`] and [`Ledger::plant`] do for one.
+    /// The edges have these ids in their turn, none of them zero.
+    #[inline(always)]
+    pub(crate) fn plant_each(
+        &mut self,
+        ids: &[u64],
+        workers: u64,
+        now_ns: u64,
+        mut edge_id: impl FnMut() -> u64,
+    ) -> impl ExactSizeIterator<Item = Edge> {
+        let missing = ids.len().saturating_sub(self.free.len());
+        (0..missing).for_each(|_| {
+            let slot = self.another();
+            self.free.push(slot);
+        });
+        // Taken from the end, as one by one.
+        let free = self.free.len() - ids.len();
+        let Ledger { task, slots, free: places, .. } = self;
+        let (task, slots) = (*task, &mut slots[..]);
+        ids.iter().zip(places.drain(free..)).map(move |(id, at)| {
+            let slot = &mut slots[at as usize];
+            let (edge, generation) = (edge_id(), slot.generation);
+            *slot = Slot { xor: edge, workers, id: *id, emitted_ns: now_ns, generation, extended_ms: 0 };
+            Edge { root: Root { task, slot: at, generation }, id: edge }
+        })
     }
 
     /// Gives back a tree that was opened and not planted.
@@ -124,14 +128,17 @@ impl Ledger {
     /// Takes in a delta. What fits no tree (late, or of another incarnation) changes nothing.
     pub(crate) fn apply(&mut self, delta: &Delta, now_ns: u64) -> Option<Outcome> {
         let slot = self.slots.get_mut(delta.root.slot as usize)?;
-        if !slot.live || slot.generation != delta.root.generation || delta.root.task != self.task {
+        if !slot.is_live() || slot.generation != delta.root.generation || delta.root.task != self.task {
             return None;
         }
         slot.xor ^= delta.xor;
         slot.workers |= delta.workers;
         match delta.verdict {
             Verdict::Failed => return Some(self.close(delta.root.slot, now_ns, Some(Why::Bolt))),
-            Verdict::Extended => slot.fresh_ns = now_ns,
+            Verdict::Extended => {
+                let ms = now_ns.saturating_sub(slot.emitted_ns).div_ceil(1_000_000);
+                slot.extended_ms = u32::try_from(ms).unwrap_or(u32::MAX);
+            }
             Verdict::Going => {}
         }
         let done = slot.xor == 0;
@@ -140,24 +147,24 @@ impl Ledger {
     }
 
     /// Takes in edges that are done.
-    pub(crate) fn settle(&mut self, edges: &[Edge], now_ns: u64, outcomes: &mut Vec<Outcome>) {
+    pub(crate) fn settle(&mut self, edges: &[Edge], now_ns: u64, outcomes: &mut Outcomes) {
         let Ledger { task, slots, free, .. } = self;
         for Edge { root, id } in edges {
             let Some(slot) = slots.get_mut(root.slot as usize) else { continue };
-            if !slot.live || slot.generation != root.generation || root.task != *task {
+            if !slot.is_live() || slot.generation != root.generation || root.task != *task {
                 continue;
             }
             slot.xor ^= id;
             if slot.xor == 0 {
                 slot.close();
                 free.push(root.slot);
-                outcomes.push(Outcome::Done { id: slot.id, took_ns: now_ns.saturating_sub(slot.emitted_ns) });
+                outcomes.done(slot.id, now_ns.saturating_sub(slot.emitted_ns));
             }
         }
     }
 
     /// A worker died: every tree it touched, or that has something waiting for it, fails, now or when a delta tells of it.
-    pub(crate) fn bury(&mut self, worker: u32, (bit, waiting): (u64, u64), now_ns: u64, outcomes: &mut Vec<Outcome>) {
+    pub(crate) fn bury(&mut self, worker: u32, (bit, waiting): (u64, u64), now_ns: u64, outcomes: &mut Outcomes) {
         self.living.remove(&worker);
         self.dead.retain(|(dead, at)| *dead != bit && now_ns.saturating_sub(*at) < REMEMBER_NS);
         // A living worker's trees must not fail because its bit is that of a dead one by chance.
@@ -174,20 +181,21 @@ impl Ledger {
     }
 
     /// Fails trees that older incarnations of a worker that came up have touched.
-    pub(crate) fn fail_older(&mut self, bits: u64, now_ns: u64, outcomes: &mut Vec<Outcome>) {
+    pub(crate) fn fail_older(&mut self, bits: u64, now_ns: u64, outcomes: &mut Outcomes) {
         self.fail_where(Why::Death, now_ns, outcomes, |slot| slot.workers & bits != 0);
     }
 
     /// Fails all trees whose time-out began before `limit_ns`.
-    pub(crate) fn expire(&mut self, limit_ns: u64, now_ns: u64, outcomes: &mut Vec<Outcome>) {
+    pub(crate) fn expire(&mut self, limit_ns: u64, now_ns: u64, outcomes: &mut Outcomes) {
         self.dead.retain(|(_, at)| now_ns.saturating_sub(*at) < REMEMBER_NS);
-        self.fail_where(Why::TimeOut, now_ns, outcomes, |slot| slot.fresh_ns < limit_ns);
+        self.fail_where(Why::TimeOut, now_ns, outcomes, |slot| slot.fresh_ns() < limit_ns);
     }
 
-    fn fail_where(&mut self, why: Why, now_ns: u64, outcomes: &mut Vec<Outcome>, which: impl Fn(&Slot) -> bool) {
+    fn fail_where(&mut self, why: Why, now_ns: u64, outcomes: &mut Outcomes, which: impl Fn(&Slot) -> bool) {
         for slot in 0..self.slots.len() {
-            if self.slots[slot].live && which(&self.slots[slot]) {
-                outcomes.push(self.close(slot as u32, now_ns, Some(why)));
+            if self.slots[slot].is_live() && which(&self.slots[slot]) {
+                let outcome = self.close(slot as u32, now_ns, Some(why));
+                outcomes.push(outcome);
             }
         }
     }
@@ -199,7 +207,7 @@ impl Ledger {
         let id = slot.id;
         let took_ns = now_ns.saturating_sub(slot.emitted_ns);
         self.free.push(at);
-        failed.map_or(Outcome::Done { id, took_ns }, |why| Outcome::Failed { id, root, why })
+        failed.map_or(Outcome::Done { id, took_ns }, |why| Outcome::Failed(Failed { id, root, why }))
     }
 }
 
@@ -234,12 +242,12 @@ mod tests {
         roots.iter().enumerate().for_each(|(i, r)| {
             ledger.plant(*r, i as u64, 10 + i as u64, 1 << i, 0);
         });
-        let mut outcomes = Vec::new();
+        let mut outcomes = Outcomes::default();
         ledger.bury(1, (1 << 1, 0), 5, &mut outcomes);
-        assert_eq!(outcomes, [Outcome::Failed { id: 1, root: roots[1], why: Why::Death }]);
+        assert_eq!(outcomes.failed, [Failed { id: 1, root: roots[1], why: Why::Death }]);
         // A bolt had sent an edge of tree 2 to the dead worker; its delta comes after the death.
         let late = Delta { root: roots[2], xor: 3, workers: 1 << 1, verdict: Verdict::Going };
-        assert_eq!(ledger.apply(&late, 6), Some(Outcome::Failed { id: 2, root: roots[2], why: Why::Death }));
+        assert_eq!(ledger.apply(&late, 6), Some(Outcome::Failed(Failed { id: 2, root: roots[2], why: Why::Death })));
         assert_eq!(ledger.apply(&delta(roots[0], 10), 6), Some(Outcome::Done { id: 0, took_ns: 6 }));
     }
 
@@ -250,15 +258,15 @@ mod tests {
         ledger.welcome(2, 4);
         let before = ledger.open();
         ledger.plant(before, 7, 5, 4, 0);
-        let mut outcomes = Vec::new();
+        let mut outcomes = Outcomes::default();
         ledger.bury(1, (4, 8), 5, &mut outcomes);
-        assert_eq!(outcomes, [Outcome::Failed { id: 7, root: before, why: Why::Death }]);
+        assert_eq!(outcomes.failed, [Failed { id: 7, root: before, why: Why::Death }]);
         let after = ledger.open();
         ledger.plant(after, 7, 5, 4, 6);
         let more = Delta { root: after, xor: 3, workers: 4, verdict: Verdict::Going };
         assert_eq!(ledger.apply(&more, 7), None, "it may be the living one");
         ledger.bury(2, (4, 0), 8, &mut outcomes);
-        assert_eq!(outcomes.len(), 2);
+        assert_eq!(outcomes.failed.len(), 2);
     }
 
     #[test]
@@ -268,9 +276,9 @@ mod tests {
         ledger.plant(a, 1, 5, 0, 100);
         ledger.plant(b, 2, 5, 0, 100);
         ledger.apply(&Delta { root: b, xor: 0, workers: 0, verdict: Verdict::Extended }, 200);
-        let mut outcomes = Vec::new();
+        let mut outcomes = Outcomes::default();
         ledger.expire(150, 300, &mut outcomes);
-        assert_eq!(outcomes, [Outcome::Failed { id: 1, root: a, why: Why::TimeOut }]);
+        assert_eq!(outcomes.failed, [Failed { id: 1, root: a, why: Why::TimeOut }]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod faults;
 mod gate;
 mod inbound;
 mod ledger;
+mod outcomes;
 pub(crate) mod panics;
 mod pool;
 mod report;

@@ -83,6 +83,33 @@ impl Router {
         Some(self.first + at)
     }
 
+    /// How many bundles share `n` rows that come together, if it does not depend on the rows: a run of them for each.
+    pub(crate) fn deals(&self, n: usize) -> Option<usize> {
+        match &self.how {
+            How::Turn { among, .. } => Some(among.len().min(n)),
+            How::All | How::Global => Some(1),
+            How::Key { .. } | How::PartialKey { .. } | How::Direct => None,
+        }
+    }
+
+    /// The bundle of the share `nth` of `n` rows, and how many they are. As many for each as row by row.
+    pub(crate) fn deal(&self, n: usize, nth: usize) -> (usize, usize) {
+        match &self.how {
+            How::Turn { among, next } => {
+                let share = n / among.len() + usize::from(nth < n % among.len());
+                (self.first + among[(next + nth) % among.len()], share)
+            }
+            _ => (self.first, n),
+        }
+    }
+
+    /// All shares of `n` rows were dealt.
+    pub(crate) fn dealt(&mut self, n: usize) {
+        if let How::Turn { among, next } = &mut self.how {
+            *next = (*next + n) % among.len();
+        }
+    }
+
     fn by_key(&mut self, row: &[ValueRef<'_>], scratch: &mut Vec<u8>) -> usize {
         let tasks = self.tasks.len() as u32;
         match &mut self.how {
@@ -142,6 +169,22 @@ mod tests {
     }
 
     proptest! {
+        /// Dealt in runs or row by row, each task has as many rows, and the next turn is the same task's.
+        #[test]
+        fn runs_are_as_fair_as_rows(blocks in proptest::collection::vec(0usize..50, 1..9), tasks in 1u32..9) {
+            let (mut runs, mut single) = (router(&Grouping::Shuffle, tasks, &[]), router(&Grouping::Shuffle, tasks, &[]));
+            let (mut dealt, mut one_by_one) = (vec![0; tasks as usize], vec![0; tasks as usize]);
+            for n in blocks {
+                let shares = runs.deals(n).unwrap();
+                for (bundle, rows) in (0..shares).map(|nth| runs.deal(n, nth)) {
+                    dealt[bundle - 10] += rows;
+                }
+                runs.dealt(n);
+                (0..n).for_each(|_| one_by_one[go(&mut single, 0)] += 1);
+                prop_assert_eq!(&dealt, &one_by_one);
+            }
+        }
+
         #[test]
         fn equal_keys_go_to_one_task_and_partial_keys_to_two_at_most(
             keys in proptest::collection::vec(0i64..50, 1..300), tasks in 1u32..40

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use squall_core::{Next, Result, Spout, SpoutOutput, SpoutSink, StreamId, ValueRef};
+use squall_core::{Next, Result, Slice, Spout, SpoutOutput, SpoutSink, StreamId, ValueRef};
 
 use super::Shared;
 use super::body::{FLUSH_NS, SLOW_NS, report};
 use super::dead_letters::DeadLetters;
 use super::emission::Emission;
-use super::ledger::{Ledger, Outcome};
+use super::ledger::Ledger;
+use super::outcomes::{Failed, Outcomes};
 use super::scheduler::Alarm;
 use super::task::{LedgerMail, News, Task};
-use super::trees::{NewTree, Untracked};
+use super::trees::{NewTree, NewTrees, Untracked};
 use crate::sync::lock;
 
 /// A spout's turn ends after this many; what it emitted is taken in by the next task while still in the cache.
@@ -31,7 +32,7 @@ pub(crate) struct SpoutRole {
     /// What the ledger has been told and takes in now.
     pub(crate) mail: LedgerMail,
     /// Outcomes that `next_tuple` itself brought about, told to the spout once it has returned.
-    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Outcomes,
     /// Tuples that failed, if they are not to be replayed for ever.
     pub(crate) dead_letters: Option<DeadLetters>,
     pub(crate) active: bool,
@@ -139,7 +140,9 @@ impl SpoutRole {
             std::mem::take(&mut *lock(&task.reasons)).into_iter().for_each(|(root, text)| letters.reason(root, text));
         }
         for delta in self.mail.deltas.drain(..) {
-            self.outcomes.extend(self.ledger.apply(&delta, now_ns));
+            if let Some(outcome) = self.ledger.apply(&delta, now_ns) {
+                self.outcomes.push(outcome);
+            }
         }
         for lineage in self.mail.done.drain(..) {
             self.ledger.settle(lineage.edges(), now_ns, &mut self.outcomes);
@@ -178,75 +181,54 @@ impl SpoutRole {
         if self.outcomes.is_empty() {
             return;
         }
-        {
+        if shared.acking {
             let mut complete = lock(&task.stats.complete);
-            // Neighbours mostly left together and were done together.
-            for run in self.outcomes.chunk_by(|a, b| a.took_ns() == b.took_ns()) {
-                let n = run.len() as u64;
-                let Some(took_ns) = run[0].took_ns() else {
-                    self.counts.1 += n;
-                    // It may emit them again, even if it had said that it would never emit again.
-                    if self.said == Next::End {
-                        self.said = Next::More;
-                    }
-                    continue;
-                };
-                self.counts.0 += n;
-                if shared.acking {
-                    complete.record(took_ns, n);
-                }
-            }
+            self.outcomes.took.iter().for_each(|(took_ns, n)| complete.record(*took_ns, *n));
+        }
+        self.counts.0 += self.outcomes.done.len() as u64;
+        self.counts.1 += self.outcomes.failed.len() as u64;
+        // It may emit them again, even if it had said that it would never emit again.
+        if !self.outcomes.failed.is_empty() && self.said == Next::End {
+            self.said = Next::More;
+        }
+        let SpoutRole { spout, outcomes, dead_letters, .. } = self;
+        if let Some(letters) = dead_letters {
+            outcomes.done.iter().for_each(|id| letters.done(*id));
         }
         // After a panic the rest are told all the same.
-        let mut told = 0;
-        while told < self.outcomes.len() {
-            let SpoutRole { spout, outcomes, dead_letters, .. } = self;
-            let spout = &mut **spout;
-            let result = catch_unwind(AssertUnwindSafe(|| match dead_letters {
-                None => {
-                    for outcome in &outcomes[told..] {
-                        told += 1;
-                        match *outcome {
-                            Outcome::Done { id, .. } => spout.ack(id),
-                            Outcome::Failed { id, .. } => spout.fail(id),
-                        }
-                    }
-                }
-                Some(letters) => {
-                    for outcome in &outcomes[told..] {
-                        told += 1;
-                        let done = settled(letters, outcome).unwrap_or_else(|error| {
-                            shared.error(task, &error);
-                            false
-                        });
-                        if done { spout.ack(outcome.id()) } else { spout.fail(outcome.id()) }
+        let (mut done, mut failed) = (outcomes.done.iter(), outcomes.failed.iter());
+        loop {
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                spout.ack_all(&mut done);
+                for one in &mut failed {
+                    match dead_letters.as_mut().is_some_and(|letters| is_let_go(letters, one, task, shared)) {
+                        true => spout.ack(one.id),
+                        false => spout.fail(one.id),
                     }
                 }
             }));
-            if let Err(panic) = result {
-                shared.panicked(task, &*panic);
+            match result {
+                Ok(()) => break,
+                Err(panic) => drop(shared.panicked(task, &*panic)),
             }
         }
         self.outcomes.clear();
     }
 }
 
-/// Whether a tuple is done as far as its spout is concerned: it is, or it failed so often that it is let go.
-fn settled(letters: &mut DeadLetters, outcome: &Outcome) -> Result<bool> {
-    match *outcome {
-        Outcome::Done { id, .. } => {
-            letters.done(id);
-            Ok(true)
-        }
-        Outcome::Failed { id, root, why } => letters.failed(id, root, why),
-    }
+/// Whether a tuple failed so often that its spout is not to emit it again.
+fn is_let_go(letters: &mut DeadLetters, one: &Failed, task: &Arc<Task>, shared: &Arc<Shared>) -> bool {
+    letters.failed(one.id, one.root, one.why).unwrap_or_else(|error| {
+        shared.error(task, &error);
+        false
+    })
 }
 
 struct OutSink<'a> {
     out: &'a mut Emission,
     shared: &'a Arc<Shared>,
     ledger: &'a mut Ledger,
-    outcomes: &'a mut Vec<Outcome>,
+    outcomes: &'a mut Outcomes,
     dead_letters: &'a mut Option<DeadLetters>,
     now_ns: u64,
     room: usize,
@@ -276,7 +258,7 @@ impl OutSink<'_> {
         targets: Option<&mut Vec<u32>>,
     ) -> Result<()> {
         self.untracked(stream, task, row, targets)?;
-        self.outcomes.push(Outcome::Done { id, took_ns: 0 });
+        self.outcomes.done(id, 0);
         Ok(())
     }
 
@@ -312,6 +294,21 @@ impl OutSink<'_> {
     }
 }
 
+impl OutSink<'_> {
+    /// Rows that were checked, each as if it were emitted alone.
+    fn one_by_one(&mut self, rows: &Slice<'_>, ids: Option<&[u64]>) -> Result<()> {
+        let mut row = Vec::new();
+        for i in 0..rows.len() {
+            rows.read(i, &mut row);
+            match ids {
+                None => self.emit_untracked(&row)?,
+                Some(ids) => self.emit_tracked(&row, ids[i])?,
+            }
+        }
+        Ok(())
+    }
+}
+
 impl SpoutSink for OutSink<'_> {
     fn stream(&self, name: &str) -> Option<StreamId> {
         self.out.stream(name)
@@ -337,6 +334,29 @@ impl SpoutSink for OutSink<'_> {
 
     fn emit_tracked(&mut self, row: &[ValueRef<'_>], id: u64) -> Result<()> {
         self.tracked(StreamId::DEFAULT, None, id, row, None)
+    }
+
+    fn emit_rows(&mut self, rows: Slice<'_>, ids: Option<&[u64]>) -> Result<()> {
+        let stream = StreamId::DEFAULT;
+        rows.check_ids(ids)?;
+        self.out.check_rows(stream, &rows)?;
+        // Of rows that may have to be written down each is looked at.
+        let one_by_one = self.dead_letters.is_some() && ids.is_some();
+        if one_by_one || !self.out.in_runs(stream, rows.len()) {
+            return self.one_by_one(&rows, ids);
+        }
+        self.room = self.room.saturating_sub(rows.len());
+        match ids {
+            Some(ids) if self.shared.acking => {
+                let mut trees = NewTrees { ledger: self.ledger, ids, now_ns: self.now_ns };
+                self.out.emit_rows(stream, &rows, &mut trees)
+            }
+            _ => {
+                self.out.emit_rows(stream, &rows, &mut Untracked)?;
+                ids.into_iter().flatten().for_each(|id| self.outcomes.done(*id, 0));
+                Ok(())
+            }
+        }
     }
 
     fn room(&self) -> usize {

@@ -4,6 +4,7 @@
 use squall_core::wire::{Delta, Verdict};
 use squall_core::{Edge, Lineage, Root};
 
+use super::ledger::Ledger;
 use crate::random::SplitMix;
 
 /// What a turn has to tell ledgers, in order, and the source of edge ids.
@@ -16,6 +17,12 @@ pub(crate) struct Marks {
 pub(crate) trait Trees {
     /// The row comes after `rows` rows of `lineage`; `bit` is the bit of the worker it goes to.
     fn add(&mut self, rows: usize, lineage: &mut Lineage, marks: &mut Marks, bit: impl FnOnce() -> u64);
+}
+
+/// Gives rows that go to one task together their edges.
+pub(crate) trait Run {
+    /// The next `n` rows; they come after `rows` rows of `lineage`; `bit` is the bit of the worker they go to.
+    fn add_run(&mut self, n: usize, rows: usize, lineage: &mut Lineage, marks: &mut Marks, bit: u64);
 }
 
 /// No tree: if the row gets lost, nobody knows.
@@ -40,13 +47,57 @@ impl Trees for Untracked {
     }
 }
 
+impl Run for Untracked {
+    fn add_run(&mut self, n: usize, rows: usize, lineage: &mut Lineage, _: &mut Marks, _: u64) {
+        if !lineage.is_empty() {
+            (0..n).for_each(|i| lineage.push(rows + i, &[]));
+        }
+    }
+}
+
+/// Each row has the trees of the tuple in its place.
+pub(crate) struct OneToOne<'a> {
+    pub(crate) lineage: &'a Lineage,
+    /// The place of the next row.
+    pub(crate) next: usize,
+}
+
+impl Run for OneToOne<'_> {
+    fn add_run(&mut self, n: usize, rows: usize, lineage: &mut Lineage, marks: &mut Marks, bit: u64) {
+        let first = self.next;
+        self.next += n;
+        if self.lineage.is_empty() {
+            return Untracked.add_run(n, rows, lineage, marks, bit);
+        }
+        for i in 0..n {
+            Anchored(self.lineage.row(first + i)).add(rows + i, lineage, marks, || bit);
+        }
+    }
+}
+
+/// A tree for each row, that has this one edge and the id in its place.
+pub(crate) struct NewTrees<'a> {
+    pub(crate) ledger: &'a mut Ledger,
+    /// Those of the rows still to come.
+    pub(crate) ids: &'a [u64],
+    pub(crate) now_ns: u64,
+}
+
+impl Run for NewTrees<'_> {
+    fn add_run(&mut self, n: usize, rows: usize, lineage: &mut Lineage, marks: &mut Marks, bit: u64) {
+        let (ids, rest) = self.ids.split_at(n);
+        self.ids = rest;
+        lineage.push_each(rows, self.ledger.plant_each(ids, bit, self.now_ns, || marks.edge_id()));
+    }
+}
+
 impl Trees for Anchored<'_> {
     #[inline(always)]
     fn add(&mut self, rows: usize, lineage: &mut Lineage, marks: &mut Marks, bit: impl FnOnce() -> u64) {
         match self.0 {
             [] => Untracked.add(rows, lineage, marks, bit),
             [anchor] => {
-                let id = marks.random.next();
+                let id = marks.edge_id();
                 lineage.push_one(rows, Edge { root: anchor.root, id });
                 marks.note(anchor.root, id, bit());
             }
@@ -58,7 +109,7 @@ impl Trees for Anchored<'_> {
 impl Trees for NewTree {
     #[inline(always)]
     fn add(&mut self, rows: usize, lineage: &mut Lineage, marks: &mut Marks, bit: impl FnOnce() -> u64) {
-        let id = marks.random.next();
+        let id = marks.edge_id();
         lineage.push_one(rows, Edge { root: self.root, id });
         self.xor ^= id;
         self.workers |= bit();
@@ -71,7 +122,7 @@ fn several(anchors: &[Edge], rows: usize, lineage: &mut Lineage, marks: &mut Mar
     let mut edges: Vec<Edge> = Vec::with_capacity(anchors.len());
     for anchor in anchors {
         if edges.iter().all(|e| e.root != anchor.root) {
-            let id = marks.random.next();
+            let id = marks.edge_id();
             edges.push(Edge { root: anchor.root, id });
             marks.note(anchor.root, id, bit);
         }
@@ -82,6 +133,12 @@ fn several(anchors: &[Edge], rows: usize, lineage: &mut Lineage, marks: &mut Mar
 impl Marks {
     pub(crate) fn new(seed: u64) -> Self {
         Marks { deltas: Vec::new(), random: SplitMix::new(seed) }
+    }
+
+    /// The id of a new edge: never zero, which would end its tree.
+    #[inline(always)]
+    fn edge_id(&mut self) -> u64 {
+        self.random.next().max(1)
     }
 
     /// Adds to the deltas of the turn; neighbours of one tree become one.

@@ -1,13 +1,13 @@
 //! Components for tests. What they saw is in their counters.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use serde::Deserialize;
 use squall_core::{
-    Bolt, BoltConfig, Check, Context, Counter, FieldType, Held, Next, Output, Registry, Result, Schema, Spout, SpoutConfig,
-    SpoutOutput, StreamDecl, Tuple,
+    Batch, Bolt, BoltConfig, Check, Columns, Context, Counter, FieldType, Held, Next, Output, Registry, Result, Schema, Spout,
+    SpoutConfig, SpoutOutput, StreamDecl, Tuple,
 };
 
 pub(super) fn registry() -> Registry {
@@ -53,21 +53,43 @@ impl SpoutConfig for Numbers {
         Ok(Box::new(Counting { config: self, at: 0, again: Vec::new(), replays, open: BTreeMap::new(), mistakes }))
     }
 }
-impl Spout for Counting {
-    fn next_tuple(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next> {
-        let n = match self.again.pop() {
-            Some(n) => n,
-            None if self.at == self.config.to => return Ok(Next::End),
-            None => {
-                self.at += 1;
-                self.at
-            }
-        };
+impl Counting {
+    /// The next number; none at the end.
+    fn number(&mut self) -> Option<u64> {
+        let n = self.again.pop().or_else(|| {
+            let next = self.at + 1;
+            (next <= self.config.to).then(|| {
+                self.at = next;
+                next
+            })
+        })?;
         if self.config.tracked {
             self.open.insert(n, ());
-            out.emit_with_id((n,), n)?;
-        } else {
-            out.emit((n,))?;
+        }
+        Some(n)
+    }
+}
+impl Spout for Counting {
+    /// Alone, or some at once: one way after the other.
+    fn next_tuple(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next> {
+        let Some(n) = self.number() else { return Ok(Next::End) };
+        let mut ids = vec![n];
+        if n % 4 != 0 {
+            match self.config.tracked {
+                true => out.emit_with_id((n,), n)?,
+                false => out.emit((n,))?,
+            }
+            return Ok(Next::More);
+        }
+        while ids.len() < out.room().min(5) {
+            let Some(n) = self.number() else { break };
+            ids.push(n);
+        }
+        let mut rows = Columns::new(Arc::new(number()[0].fields.clone()));
+        ids.iter().for_each(|n| rows.push(&[(*n as i64).into()]).unwrap());
+        match self.config.tracked {
+            true => out.emit_rows_with_ids(rows.all(), &ids)?,
+            false => out.emit_rows(rows.all())?,
         }
         Ok(Next::More)
     }
@@ -87,6 +109,8 @@ impl Spout for Counting {
 struct Pass {
     #[serde(default = "one")]
     times: u32,
+    #[serde(skip)]
+    batches: u32,
 }
 fn one() -> u32 {
     1
@@ -97,7 +121,27 @@ impl BoltConfig for Pass {
         Ok(number())
     }
     fn build(self, _: &Context) -> Result<Box<dyn Bolt>> {
-        Ok(Box::new(move |t: &Tuple<'_>, out: &mut Output<'_>| (0..self.times).try_for_each(|_| out.emit((t.int("n")?,)))))
+        Ok(Box::new(self))
+    }
+}
+impl Bolt for Pass {
+    fn execute(&mut self, t: &Tuple<'_>, out: &mut Output<'_>) -> Result<()> {
+        (0..self.times).try_for_each(|_| out.emit((t.int("n")?,)))
+    }
+    /// Every other batch as a whole, in two parts.
+    fn execute_batch(&mut self, batch: &Batch, out: &mut Output<'_>) -> Result<()> {
+        self.batches += 1;
+        if self.times == 1 && self.batches.is_multiple_of(2) {
+            let (some, others) = batch.columns().all().split_at(batch.len() / 3);
+            out.emit_rows_for(batch, 0, some)?;
+            return out.emit_rows_for(batch, some.len(), others);
+        }
+        for tuple in batch.tuples() {
+            out.begin(&tuple);
+            let result = self.execute(&tuple, out);
+            out.finish(&tuple, result);
+        }
+        Ok(())
     }
 }
 

@@ -1,9 +1,10 @@
 //! The spout that emits the rows.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use csv::Position;
-use squall_core::{Check, Context, Error, Next, Result, Spout, SpoutOutput, Value};
+use squall_core::{Check, Columns, Context, Error, Next, Result, Spout, SpoutOutput, Value};
 
 use super::Config;
 use super::layout::Layout;
@@ -35,6 +36,8 @@ pub(super) struct CsvSpout {
     from: u64,
     /// All rows of this task that can be parsed, once they have all been read, each with its number and place.
     kept: Kept,
+    /// Those of the rows that are emitted together.
+    ids: Vec<u64>,
     ended: bool,
 }
 
@@ -42,9 +45,22 @@ enum Kept {
     /// Not wanted.
     No,
     /// Being read for the first time.
-    Reading(Vec<(Place, Vec<Value>)>),
+    Reading(Block),
     /// The rows, how many rows the file has, and which is next.
-    All(Vec<(Place, Vec<Value>)>, u64, usize),
+    All(Block, u64, usize),
+}
+
+/// Rows and where each came from.
+struct Block {
+    rows: Columns,
+    places: Vec<Place>,
+}
+
+impl Block {
+    fn clear(&mut self) {
+        self.rows.clear();
+        self.places.clear();
+    }
 }
 
 impl CsvSpout {
@@ -54,6 +70,7 @@ impl CsvSpout {
         let layout = Layout::new(&config, &rows::header(&config.path, delimiter)?, &check);
         check.verdict()?;
         let rows = Rows::open(config.path, delimiter, layout)?;
+        let schema = ctx.outputs.first().map(|o| o.fields.clone()).unwrap_or_default();
         let keep = config.cycle && rows.size()? <= KEPT;
         Ok(CsvSpout {
             rows,
@@ -65,35 +82,54 @@ impl CsvSpout {
             pending: Pending::default(),
             base: 0,
             from: 0,
-            kept: if keep { Kept::Reading(Vec::new()) } else { Kept::No },
+            kept: if keep {
+                Kept::Reading(Block { rows: Columns::new(Arc::new(schema)), places: Vec::new() })
+            } else {
+                Kept::No
+            },
+            ids: Vec::new(),
             ended: false,
         })
     }
 
-    /// Emits the next row, or ends.
-    fn row(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next> {
+    /// Emits the next row, or ends; of rows that are kept, up to so many at once.
+    fn row(&mut self, most: usize, out: &mut SpoutOutput<'_>) -> Result<Next> {
         loop {
-            if let Kept::All(rows, total, at) = &mut self.kept {
-                let Some((place, values)) = rows.get(*at) else {
+            if let Kept::All(block, total, at) = &mut self.kept {
+                let first = *at;
+                if first == block.places.len() {
                     self.base += *total;
                     *at = 0;
                     continue;
-                };
-                *at += 1;
-                let id = self.base + place.row;
-                if id >= self.from {
-                    return emit(out, &mut self.pending, self.tracked.then_some(id), values, place.clone());
                 }
-                continue;
+                *at = (first + most).min(block.places.len());
+                let (base, from) = (self.base, self.from);
+                // Ids ascend, so those that were done before are the first.
+                let done = block.places[first..*at].partition_point(|place| base + place.row < from);
+                let first = first + done;
+                if first == *at {
+                    continue;
+                }
+                let rows = block.rows.slice(first..*at).ok_or_else(|| Error::internal("fewer rows were kept than places"))?;
+                if !self.tracked {
+                    out.emit_rows(rows)?;
+                    return Ok(Next::More);
+                }
+                let places = &block.places[first..*at];
+                self.ids.clear();
+                self.ids.extend(places.iter().map(|place| base + place.row));
+                out.emit_rows_with_ids(rows, &self.ids)?;
+                places.iter().zip(&self.ids).for_each(|(place, id)| self.pending.sent(*id, place.clone()));
+                return Ok(Next::More);
             }
             let (index, tasks) = (self.index, self.tasks);
             let Some(row) = self.rows.next(|n| n % tasks == index)? else {
                 let total = self.rows.next;
                 match std::mem::replace(&mut self.kept, Kept::No) {
                     _ if !self.cycle => {}
-                    Kept::Reading(rows) if rows.is_empty() => {}
-                    Kept::Reading(rows) => {
-                        self.kept = Kept::All(rows, total, 0);
+                    Kept::Reading(block) if block.places.is_empty() => {}
+                    Kept::Reading(block) => {
+                        self.kept = Kept::All(block, total, 0);
                         self.base += total;
                         continue;
                     }
@@ -115,8 +151,10 @@ impl CsvSpout {
             } else {
                 None
             };
-            if let Kept::Reading(rows) = &mut self.kept {
-                rows.push((place, values));
+            if let Kept::Reading(block) = &mut self.kept {
+                let values: Vec<_> = values.iter().map(Value::as_ref).collect();
+                block.rows.push(&values).map_err(Error::user)?;
+                block.places.push(place);
             }
             if let Some(sent) = sent {
                 return Ok(sent);
@@ -157,7 +195,8 @@ impl Spout for CsvSpout {
             if let Some(wait) = self.pace.as_mut().and_then(|pace| pace.wait(Instant::now())) {
                 return Ok(Next::After(wait));
             }
-            if self.row(out)? == Next::End {
+            let most = if self.pace.is_some() { 1 } else { out.room() };
+            if self.row(most, out)? == Next::End {
                 return Ok(Next::End);
             }
         }
@@ -174,7 +213,7 @@ impl Spout for CsvSpout {
 
     fn position(&mut self) -> Result<Option<Vec<u8>>> {
         let next = match &self.kept {
-            Kept::All(rows, total, at) => self.base + rows.get(*at).map_or(*total, |(place, _)| place.row),
+            Kept::All(block, total, at) => self.base + block.places.get(*at).map_or(*total, |place| place.row),
             _ => self.base + self.rows.next,
         };
         let position = self.pending.lowest().map_or(next, |(id, _)| id).max(self.from);
@@ -189,8 +228,8 @@ impl Spout for CsvSpout {
         if let Kept::All(_, _, at) = &mut self.kept {
             *at = 0;
         } else {
-            if let Kept::Reading(rows) = &mut self.kept {
-                rows.clear();
+            if let Kept::Reading(block) = &mut self.kept {
+                block.clear();
             }
             self.rows.rewind()?;
         }
