@@ -87,7 +87,11 @@ fn import_models(spec: &Spec, show: &Show) -> Outcome<(Models, BTreeMap<String, 
     let (mut models, mut files) = (BTreeMap::new(), BTreeMap::new());
     for model in spec.models() {
         let prepared = match &model.location {
-            ModelLocation::File(path) => models::artefact(path, show).map(|a| (a, file_name(path))),
+            ModelLocation::File(path) => {
+                // The topology's reader let only names through that there are.
+                let held = model.onnx_weights.as_ref().and_then(|held| held.parse().ok());
+                models::artefact(path, held, show).map(|a| (a, file_name(path)))
+            }
             ModelLocation::Url(url) => {
                 Err(Failure::Usage(format!("cannot fetch `{url}` yet: download the file and name its path")))
             }

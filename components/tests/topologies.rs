@@ -124,6 +124,28 @@ fn irises_come_without_end_and_with_their_predictions() {
 }
 
 #[test]
+fn models_vote_and_outliers_are_found_as_scikit_learn_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let column = |name: &str, i: usize| -> Vec<String> {
+        let mut reader = csv::Reader::from_path(topologies().join("models/expected").join(name)).unwrap();
+        reader.records().map(|r| r.unwrap()[i].to_owned()).collect()
+    };
+    let bolts = run(dir.path(), plan(dir.path(), "iris-vote.toml", &[]), usize::MAX);
+    let fields = bolts["classify"].context().outputs[0].fields.clone();
+    let rows = bolts["classify"].rows("default");
+    for (i, name) in ["label", "forest_label", "boosting_label", "neighbours_label"].into_iter().enumerate() {
+        let at = fields.index(name).unwrap();
+        let said: Vec<String> = rows.iter().map(|r| r[at].to_string()).collect();
+        assert_eq!(said, column("iris-vote.csv", i), "{name}");
+    }
+    let bolts = run(dir.path(), plan(dir.path(), "iris-outliers.toml", &[("THRESHOLD", "0")]), usize::MAX);
+    let anomalies: Vec<Value> = bolts["detect"].rows("default").iter().map(|r| r[2].clone()).collect();
+    let expected: Vec<Value> = column("iris-isolation.csv", 1).iter().map(|v| Value::Bool(v == "-1")).collect();
+    assert_eq!(anomalies, expected);
+    assert_eq!(bolts["classify"].rows("default").len(), anomalies.iter().filter(|a| **a == Value::Bool(true)).count());
+}
+
+#[test]
 fn customers_leave_or_stay_as_scikit_learn_says() {
     let dir = tempfile::tempdir().unwrap();
     let bolts = run(dir.path(), plan(dir.path(), "churn.toml", &[]), usize::MAX);

@@ -1,11 +1,36 @@
 //! sha256 in hex, by which files are named.
 
 use std::fmt::Write;
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
+use crate::Error;
+
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
+    hex(Sha256::digest(bytes).as_slice())
+}
+
+/// Of these bytes, and then those of the files, one after the other.
+pub(crate) fn sha256_of(bytes: &[u8], files: &[PathBuf]) -> Result<String, Error> {
+    let mut digest = Sha256::new_with_prefix(bytes);
+    let mut piece = vec![0; 1 << 18];
+    for path in files {
+        let failed = |e| Error::io("read", path, e);
+        let mut file = File::open(path).map_err(failed)?;
+        loop {
+            match file.read(&mut piece).map_err(failed)? {
+                0 => break,
+                n => digest.update(&piece[..n]),
+            }
+        }
+    }
+    Ok(hex(digest.finalize().as_slice()))
+}
+
+fn hex(digest: &[u8]) -> String {
     let mut out = String::with_capacity(2 * digest.len());
     for byte in digest {
         // Writing to a String cannot fail.

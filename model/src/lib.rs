@@ -20,15 +20,16 @@ mod table;
 mod types;
 
 pub use error::{Domain, Error};
+pub use estimators::onnx::OnnxWeights;
 pub use estimators::supported;
-pub use import::{Imported, import};
+pub use import::{Imported, Options, import, import_with, source_checksum};
 pub use model::Model;
 pub use table::{Column, Table};
 pub use types::{Classes, Kind, Label, Rows, Texts};
 
 /// Version of what [`import`] writes. An artefact is named by (source checksum, this number), so it
 /// grows by one whenever the same source would give a different artefact.
-pub const CONVERTER_VERSION: u32 = 2;
+pub const CONVERTER_VERSION: u32 = 3;
 
 #[cfg(target_endian = "big")]
 compile_error!("artefacts are little endian and viewed in place");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use ndarray::{Array2, ArrayView2};
@@ -20,7 +20,6 @@ use crate::{Classes, Column, Error, Kind, Rows, Table, describe, hash, memory};
 /// any number of threads at once.
 #[derive(Debug)]
 pub struct Model {
-    path: PathBuf,
     store: Store,
     node: Node,
     scorer: Scorer,
@@ -69,7 +68,7 @@ impl Model {
             return Err(Error::Artefact { path: path.to_path_buf(), what: "it is empty or no regular file".into() });
         }
         let map = Arc::new(Map::new(file, path)?);
-        let (store, node) = Store::open(map, path)?;
+        let (store, node) = Store::open(map, path, Identity::of(&meta))?;
         // Descriptions know what is wrong, not where they come from.
         let placed = |e| match e {
             Error::Artefact { what, .. } => Error::Artefact { path: path.to_path_buf(), what },
@@ -77,7 +76,7 @@ impl Model {
         };
         let scorer = estimators::load(&node, &store).map_err(placed)?;
         let codes = Codes::load(&node, &store).map_err(placed)?;
-        Ok(Model { path: path.to_path_buf(), store, node, scorer, codes, checksum: OnceLock::new() })
+        Ok(Model { store, node, scorer, codes, checksum: OnceLock::new() })
     }
 
     /// What the model is for.
@@ -267,7 +266,7 @@ impl Model {
 
     /// Where it was opened first.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.store.path
     }
 
     /// Size of the map, which all processes share.
@@ -290,11 +289,11 @@ impl Model {
             let others = others.map(|m| m.mapped_bytes()).sum();
             let needed = self.mapped_bytes();
             if needed.saturating_add(others) > available {
-                return Err(Error::Memory { path: self.path.clone(), needed, others, available });
+                return Err(Error::Memory { path: self.store.path.clone(), needed, others, available });
             }
         }
         let done = self.store.map.prefault();
-        done.map_err(|e| Error::io("read ahead", &self.path, e))
+        done.map_err(|e| Error::io("read ahead", &self.store.path, e))
     }
 
     /// The tree of estimators with parameters and shapes, for people and user interfaces.

@@ -21,9 +21,11 @@ import sklearn
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
+from sklearn.ensemble import GradientBoostingClassifier, IsolationForest, RandomForestClassifier, VotingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
@@ -98,6 +100,25 @@ def iris():
         expect("iris.csv", search, data.data)
 
 
+def irises():
+    """Three models that vote on irises, and one that tells flowers that are none."""
+    data = load_iris()
+    names = data.target_names[data.target]
+    forest = RandomForestClassifier(10, max_depth=4, random_state=SEED)
+    boosting = GradientBoostingClassifier(n_estimators=5, max_depth=2, random_state=SEED)
+    neighbours = KNeighborsClassifier(7)
+    three = {"iris-forest": forest, "iris-boosting": boosting, "iris-neighbours": neighbours}
+    for name, model in three.items():
+        dump(name + ".pkl", model.fit(data.data, names))
+    vote = VotingClassifier([*three.items()], voting="hard").fit(data.data, names)
+    said = [vote.predict(data.data), *(model.predict(data.data) for model in three.values())]
+    write_rows(EXPECTED / "iris-vote.csv", ["label", *three], zip(*said))
+    isolation = IsolationForest(n_estimators=10, max_samples=32, random_state=SEED).fit(data.data)
+    dump("iris-isolation.pkl", isolation)
+    decisions = zip(isolation.decision_function(data.data), isolation.predict(data.data))
+    write_rows(EXPECTED / "iris-isolation.csv", ["decision", "value"], (["%.17g" % d, v] for d, v in decisions))
+
+
 def churn():
     """Made-up customers, some of whose towns and sums are missing; a pipeline as most are: gaps filled, texts encoded, numbers scaled."""
     chance = numpy.random.RandomState(SEED)
@@ -147,6 +168,7 @@ if __name__ == "__main__":
     DATA.mkdir(exist_ok=True)
     digits()
     iris()
+    irises()
     churn()
     words()
     print("made with scikit-learn", sklearn.__version__, "and numpy", numpy.__version__)

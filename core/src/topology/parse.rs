@@ -25,7 +25,8 @@ const SETTINGS: [&str; 9] = [
     "queue_bytes",
     "log",
 ];
-const MODEL: [&str; 2] = ["path", "sha256"];
+const MODEL: [&str; 3] = ["path", "sha256", "onnx_weights"];
+const ONNX_WEIGHTS: [&str; 2] = ["shared", "prepacked"];
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 const MOST_WORKERS: u64 = 1_000;
 /// A name becomes part of addresses and of file names, with a number behind it.
@@ -196,6 +197,15 @@ fn model(read: &mut Reader<'_>, entry: &Entry, files: &[File]) -> Option<ModelSp
         }),
         None => None,
     };
+    let onnx_weights = table.get("onnx_weights").and_then(|e| {
+        let held = read.name("onnx_weights", &e.node, "\"shared\" or \"prepacked\"")?;
+        if ONNX_WEIGHTS.contains(&held.value.as_str()) {
+            return Some(held.value);
+        }
+        let help = near_or_list(&held.value, &ONNX_WEIGHTS, "ways");
+        read.faults.add(held.span, format!("unknown way to hold weights `{}`", held.value)).help(help);
+        None
+    });
     let Some(path) = table.get("path") else {
         let message = format!("model `{name}` has no `path`");
         read.faults.add(entry.key_span, message).help("add path = \"model.pkl\"");
@@ -209,5 +219,5 @@ fn model(read: &mut Reader<'_>, entry: &Entry, files: &[File]) -> Option<ModelSp
         let dir = files.get(path.span.file).and_then(|f| Path::new(&f.path).parent()).unwrap_or(Path::new(""));
         ModelLocation::File(dir.join(path.value))
     };
-    Some(ModelSpec { name: name.clone(), location, sha256, location_span: path.span, sha256_span })
+    Some(ModelSpec { name: name.clone(), location, sha256, onnx_weights, location_span: path.span, sha256_span })
 }

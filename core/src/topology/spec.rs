@@ -63,6 +63,8 @@ pub struct ModelSpec {
     pub location: ModelLocation,
     /// The SHA-256 it must have, in lower-case hex; checked by [`check`](super::check).
     pub sha256: Option<String>,
+    /// How ONNX Runtime is to hold its weights, `shared` or `prepacked`; the importer knows what is usual.
+    pub onnx_weights: Option<String>,
     pub(crate) location_span: Span,
     pub(crate) sha256_span: Option<Span>,
 }

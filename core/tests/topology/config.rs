@@ -115,6 +115,11 @@ fn models_that_cannot_be_used() {
         shorts(&faults),
         ["19:10+5 `sha256` has 3 characters, expected 64 hexadecimal digits | sha256sum FILE prints it"]
     );
+
+    let held = with(&format!("{SCORE}onnx_weights = \"prepackd\"\n"));
+    let faults = run(&[("t.toml", &held)], &[], &model("m")).unwrap_err();
+    assert_eq!(shorts(&faults), ["19:16+10 unknown way to hold weights `prepackd` | did you mean `prepacked`?"]);
+    assert!(run(&[("t.toml", &held.replace("prepackd", "prepacked"))], &[], &model("m")).is_ok());
 }
 
 #[test]

@@ -95,6 +95,11 @@ impl Builder {
         Ok(())
     }
 
+    /// So many bytes more of the source, in a file of its own.
+    pub(crate) fn allow(&mut self, bytes: usize) {
+        self.left = self.left.saturating_add(bytes);
+    }
+
     /// Accounts for a part of the model, be it array or estimator.
     pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), Error> {
         match self.left.checked_sub(bytes) {

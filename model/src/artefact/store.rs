@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytemuck::Pod;
@@ -11,7 +11,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::{ALIGNMENT, FORMAT, MAX_DEPTH, Node};
 use crate::Error;
-use crate::map::Map;
+use crate::map::{Identity, Map};
 
 #[derive(Debug)]
 struct Place {
@@ -27,11 +27,14 @@ pub(crate) struct Store {
     pub(crate) map: Arc<Map>,
     places: HashMap<String, Place>,
     pub(crate) source_sha256: String,
+    /// Where the file was opened, and which it is.
+    pub(crate) path: PathBuf,
+    pub(crate) identity: Identity,
 }
 
 impl Store {
     /// Checks the header of the mapped file and reads its description.
-    pub(crate) fn open(map: Arc<Map>, path: &Path) -> Result<(Store, Node), Error> {
+    pub(crate) fn open(map: Arc<Map>, path: &Path, identity: Identity) -> Result<(Store, Node), Error> {
         let broken = |what: String| Error::Artefact { path: path.to_path_buf(), what };
         let bytes = map.bytes();
         let (header, metadata) =
@@ -61,7 +64,7 @@ impl Store {
             return Err(broken("its estimators are nested too deep".into()));
         }
         let source_sha256 = word("squall.source_sha256").unwrap_or_default().to_owned();
-        let store = Store { map, places, source_sha256 };
+        let store = Store { map, places, source_sha256, path: path.to_path_buf(), identity };
         Ok((store, node))
     }
 
@@ -123,6 +126,11 @@ impl<T: Pod> View<T> {
         bytemuck::try_cast_slice(bytes).unwrap_or_default()
     }
 
+    /// Where it lies in the file, and how long it is, in bytes.
+    pub(crate) fn place(&self) -> (usize, usize) {
+        (self.start, self.end - self.start)
+    }
+
     pub(crate) fn shape(&self) -> &[usize] {
         &self.shape
     }
@@ -169,7 +177,8 @@ mod tests {
 
         let file = std::fs::File::open(&path).unwrap();
         let map = Arc::new(Map::new(&file, &path).unwrap());
-        let (store, node) = Store::open(map.clone(), &path).unwrap();
+        let identity = Identity::of(&file.metadata().unwrap());
+        let (store, node) = Store::open(map.clone(), &path, identity).unwrap();
         let range = map.bytes().as_ptr_range();
         let inside = |p: *const u8| range.contains(&p) && (p as usize).is_multiple_of(ALIGNMENT);
         let one = store.f64(&node, "one").unwrap();

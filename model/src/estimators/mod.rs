@@ -77,6 +77,7 @@ const FAMILIES: &[Family] = &[
     neighbors::CLASSIFIER,
     neighbors::REGRESSOR,
     onnx::ONNX,
+    onnx::ONNX_WEIGHTS,
     pca::FAMILY,
     preprocess::BINARIZER,
     preprocess::BINS,

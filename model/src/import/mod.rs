@@ -5,12 +5,12 @@ mod source;
 mod sparse;
 mod view;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(crate) use view::{Obj, Val};
 
 use crate::artefact::{self, Builder, Node};
-use crate::{Error, Kind, Model, estimators, hash, pickle};
+use crate::{Error, Kind, Model, OnnxWeights, estimators, hash, pickle};
 
 /// What [`import`] made.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,14 @@ pub struct Imported {
     pub warnings: Vec<String>,
 }
 
+/// What may be chosen at an import.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// How ONNX Runtime holds the weights; for ONNX files only.
+    pub onnx_weights: Option<OnnxWeights>,
+}
+
 /// Reads the model in `source` and publishes its artefact as `out`.
 ///
 /// The format is told by content, not by the file's name. The artefact is written beside `out`,
@@ -38,12 +46,28 @@ pub struct Imported {
 /// # Errors
 /// A source that cannot be read, is damaged, or holds something that cannot be scored here.
 pub fn import(source: &Path, out: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Imported, Error> {
+    import_with(source, out, Options::default(), progress)
+}
+
+/// [`import`] with choices.
+///
+/// # Errors
+/// As those of `import`, and a choice that the model does not have.
+pub fn import_with(source: &Path, out: &Path, options: Options, progress: &mut dyn FnMut(u64, u64)) -> Result<Imported, Error> {
     let packed = source::read(source, &mut |done, total| progress(done, total.saturating_mul(2)))?;
     let size = packed.len() as u64;
-    let source_sha256 = hash::sha256(&packed);
+    let plain = source::is_onnx(&packed);
+    let source_sha256 = hash::sha256_of(&packed, &beside(&packed, source)?)?;
     let bytes = source::unpack(packed)?;
     let mut builder = Builder::new(bytes.len());
-    let node = match source::detect(&bytes)? {
+    let format = source::detect(&bytes)?;
+    if options.onnx_weights.is_some() && format != source::Format::Onnx {
+        return Err(Error::unsupported(
+            "onnx_weights",
+            "the model is from no ONNX file, and its weights are shared in any case",
+        ));
+    }
+    let node = match format {
         source::Format::Pickle => {
             let unpacked = bytes.len().max(1) as u64;
             let mut tell = |at: usize| {
@@ -55,7 +79,10 @@ pub fn import(source: &Path, out: &Path, progress: &mut dyn FnMut(u64, u64)) -> 
         source::Format::XgboostJson => boosters::xgboost_json(&bytes, &mut builder).map(Some),
         source::Format::XgboostUbj => boosters::xgboost_ubj(&bytes, &mut builder).map(Some),
         source::Format::Lightgbm => boosters::lightgbm(&bytes, &mut builder).map(Some),
-        source::Format::Onnx => estimators::onnx::import(&bytes, &mut builder).map(Some),
+        source::Format::Onnx => {
+            let held = options.onnx_weights.unwrap_or_default();
+            estimators::onnx::import(&bytes, source.parent().filter(|_| plain), held, &mut builder).map(Some)
+        }
         source::Format::Safetensors => Ok(None),
     }?;
     let content = match node {
@@ -67,6 +94,29 @@ pub fn import(source: &Path, out: &Path, progress: &mut dyn FnMut(u64, u64)) -> 
     let published = publish(out, &content, source_sha256, warnings)?;
     progress(size * 2, size * 2);
     Ok(published)
+}
+
+/// sha256 in hex of a source file, and of the files beside it that it names, one after the other: what [`Imported`] has.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn source_checksum(source: &Path) -> Result<String, Error> {
+    let start = source::start(source)?;
+    match source::is_onnx(&start) {
+        true => {
+            let bytes = source::read(source, &mut |_, _| {})?;
+            hash::sha256_of(&bytes, &beside(&bytes, source)?)
+        }
+        false => hash::sha256_of(&[], &[source.to_path_buf()]),
+    }
+}
+
+/// The files that an ONNX file names.
+fn beside(bytes: &[u8], source: &Path) -> Result<Vec<PathBuf>, Error> {
+    match source::is_onnx(bytes) {
+        true => estimators::onnx::files(bytes, source.parent()),
+        false => Ok(Vec::new()),
+    }
 }
 
 /// Writes the artefact, opens it as a worker would, and reports.

@@ -50,6 +50,19 @@ pub(crate) fn read(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Ve
     }
 }
 
+/// The first bytes of a file, enough to tell its format.
+pub(crate) fn start(path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(16).read_to_end(&mut bytes));
+    read.map_err(|e| Error::io("read", path, e))?;
+    Ok(bytes)
+}
+
+/// Whether they begin like an ONNX file: the version of the format, a small number, comes first.
+pub(crate) fn is_onnx(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x08, 1..=100, ..])
+}
+
 /// Undoes the compression of joblib, if there is one.
 pub(crate) fn unpack(bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     match bytes.as_slice() {
@@ -102,8 +115,7 @@ pub(crate) fn detect(bytes: &[u8]) -> Result<Format, Error> {
         [b'P', b'K', 3, 4, ..] => is("it is a zip archive (a PyTorch or Keras file, perhaps)"),
         [0x89, b'H', b'D', b'F', ..] => is("it is an HDF5 file"),
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => is("it is a bare numpy array"),
-        // The version of the format, a small number, comes first.
-        [0x08, 1..=100, ..] => Ok(Format::Onnx),
+        _ if is_onnx(bytes) => Ok(Format::Onnx),
         _ if starts_like_pickle(bytes) => Ok(Format::Pickle),
         _ => is(&format!("it begins with {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(16)]))),
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use squall_core::control::{Deploy, Deployment, DeploymentState, Rollback};
 use squall_core::{Plan, ResolveRequest};
 
-use super::find;
+use super::{Held, find};
 use crate::catalog;
 use crate::client::{Client, Where};
 use crate::exit::{Failure, Outcome};
@@ -34,6 +34,8 @@ pub(crate) struct Args {
     /// The topology's name or id; may be left out where only one has a model of this name.
     #[arg(long, short, value_name = "TOPOLOGY")]
     topology: Option<String>,
+    #[command(flatten)]
+    held: Held,
     /// Return at once instead of waiting until it is in use.
     #[arg(long)]
     no_wait: bool,
@@ -65,7 +67,7 @@ pub(crate) struct RollbackArgs {
 pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     let client = Client::find(place)?;
     let (topology, _) = find(&client, &args.name, args.topology.as_deref())?;
-    let artefact = models::artefact(&args.file, show)?;
+    let artefact = models::artefact(&args.file, args.held.weights(), show)?;
     for warning in &artefact.warnings {
         show.note(&format!("warning: {warning}"));
     }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use serde_json::json;
+use squall_model::Options;
 
+use super::Held;
 use crate::exit::Outcome;
 use crate::models;
 use crate::show::{Show, size};
@@ -12,7 +14,8 @@ use crate::show::{Show, size};
 ///
 /// It takes pickles and joblib files of scikit-learn, models saved by XGBoost and LightGBM, and ONNX files. No Python is
 /// needed and no code of the file is run: a pickle is read as data, and one that names anything but known classes is
-/// refused. ONNX files need the library of ONNX Runtime, also where they score.
+/// refused. ONNX files need the library of ONNX Runtime, also where they score; weights that they keep in a file beside
+/// them come along.
 ///
 /// Examples:
 ///   squall model import digits.pkl -o digits.safetensors
@@ -25,12 +28,16 @@ pub(crate) struct Args {
     /// Where to write it; by default beside the file, with the ending .safetensors.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    held: Held,
 }
 
 pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     let out = args.output.clone().unwrap_or_else(|| args.file.with_extension("safetensors"));
     let bar = show.bytes_bar(&format!("importing {}", models::file_name(&args.file)), 0);
-    let imported = squall_model::import(&args.file, &out, &mut |done, total| {
+    let mut options = Options::default();
+    options.onnx_weights = args.held.weights();
+    let imported = squall_model::import_with(&args.file, &out, options, &mut |done, total| {
         bar.set_length(total);
         bar.set_position(done);
     });

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use squall_core::control::ModelStatus;
 use squall_core::suggest::did_you_mean;
-use squall_model::Model;
+use squall_model::{Model, OnnxWeights};
 
 use crate::client::{Client, Where};
 use crate::exit::{Failure, Outcome};
@@ -79,9 +79,24 @@ fn find(client: &Client, name: &str, topology: Option<&str>) -> Outcome<(String,
     found.pop().ok_or_else(none)
 }
 
+/// Says how ONNX Runtime holds the weights of a model from an ONNX file.
+#[derive(Debug, clap::Args)]
+struct Held {
+    /// Of an ONNX file: `shared`, weights are mapped, once on a machine, or `prepacked`, a faster copy in each process.
+    #[arg(long, value_name = "WAY", value_parser = OnnxWeights::NAMES)]
+    onnx_weights: Option<String>,
+}
+
+impl Held {
+    fn weights(&self) -> Option<OnnxWeights> {
+        // The parser of arguments let only names through that there are.
+        self.onnx_weights.as_ref().and_then(|held| held.parse().ok())
+    }
+}
+
 /// Opens an artefact, or imports a model file into the cache and opens that.
 pub(super) fn open(path: &Path, show: &Show) -> Outcome<Arc<Model>> {
-    let artefact = models::artefact(path, show)?;
+    let artefact = models::artefact(path, None, show)?;
     for warning in &artefact.warnings {
         show.note(&format!("warning: {warning}"));
     }

@@ -1,11 +1,18 @@
 //! ONNX models, scored by ONNX Runtime: a library that is looked for when the first such model is opened.
 //!
-//! The artefact holds the ONNX file as it is. The runtime reads it into memory of each process; weights are not shared, as those of
-//! the estimators in this crate are.
+//! The artefact holds the graph of the ONNX file, and its weights as arrays of their own. The runtime maps these from the artefact, so
+//! that the processes of a machine share them, or rearranges them for speed, for each process anew. What the graph itself holds, as
+//! it does trees, is read into memory of each process.
 
 mod graph;
 mod library;
+mod outside;
+mod proto;
+mod session;
+mod weights;
 
+use std::path::Path;
+use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use ndarray::{Array2, ArrayView2, Axis};
@@ -14,17 +21,57 @@ use ort::value::{DynMapValueType, DynValue, Tensor, TensorElementType, ValueType
 
 use super::{Estimator, Family, MAX_COLUMNS, Methods, Outline, stack};
 use crate::artefact::{Builder, Node, Store};
+use crate::import::Obj;
 use crate::{Classes, Error, Kind};
+
+pub(crate) use outside::files;
+
+/// How ONNX Runtime holds the weights of a model.
+///
+/// ```
+/// use squall_model::OnnxWeights;
+/// assert_eq!("prepacked".parse(), Ok(OnnxWeights::Prepacked));
+/// assert_eq!(OnnxWeights::default().as_str(), "shared");
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnnxWeights {
+    /// As they lie in the file, which all processes of a machine map: one copy of them, and ready in no time.
+    #[default]
+    Shared,
+    /// Rearranged for matrix products, which are then faster: a copy of them in each process.
+    Prepacked,
+}
+
+impl OnnxWeights {
+    /// All of them by name.
+    pub const NAMES: [&str; 2] = ["shared", "prepacked"];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+}
+
+impl FromStr for OnnxWeights {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = [OnnxWeights::Shared, OnnxWeights::Prepacked].into_iter().find(|w| w.as_str() == name);
+        found.ok_or_else(|| format!("`{name}` is none of {}", Self::NAMES.join(", ")))
+    }
+}
 
 /// The class that models from ONNX files are of.
 const CLASS: &str = "onnx.ModelProto";
 
-pub(crate) const ONNX: Family = Family {
-    op: "onnx",
-    classes: &[],
-    import: |object, _| Err(Error::unsupported(object.class(), "it is no model by itself")),
-    load,
-};
+pub(crate) const ONNX: Family = Family { op: "onnx", classes: &[], import: alone, load };
+
+/// The same with arrays of weights, which the graph names by their numbers.
+pub(crate) const ONNX_WEIGHTS: Family = Family { op: "onnx_weights", ..ONNX };
+
+fn alone(object: &Obj<'_>, _: &mut Builder) -> Result<Node, Error> {
+    Err(Error::unsupported(object.class(), "it is no model by itself"))
+}
 
 /// The scores a model gives, by the name of the output.
 struct Scores {
@@ -48,13 +95,27 @@ struct Onnx {
     classes: Option<Classes>,
 }
 
-/// The node of an ONNX file: the file itself, and the labels that its classifier names.
-pub(crate) fn import(bytes: &[u8], builder: &mut Builder) -> Result<Node, Error> {
-    let mut node = Node::new(ONNX.op, CLASS);
-    if let Some(classes) = graph::classes(bytes)? {
+/// The node of an ONNX file: its graph, its weights, and the labels that its classifier names. What it says to lie in other files is
+/// read from `folder`.
+pub(crate) fn import(bytes: &[u8], folder: Option<&Path>, held: OnnxWeights, builder: &mut Builder) -> Result<Node, Error> {
+    let mut beside = 0;
+    let (graph, weights) = weights::split(bytes, &mut |place, size| {
+        let data = outside::read(folder, place, size)?;
+        beside += data.len();
+        Ok(data)
+    })?;
+    builder.allow(beside);
+    let mut node = Node::new(if weights.is_empty() { ONNX.op } else { ONNX_WEIGHTS.op }, CLASS);
+    if let Some(classes) = graph::classes(&graph)? {
         node.set_classes(classes);
     }
-    builder.u8(&mut node, "model", bytes.to_vec())?;
+    if !weights.is_empty() {
+        node.set("weights", held.as_str());
+    }
+    builder.u8(&mut node, "model", graph)?;
+    for (i, weight) in weights.into_iter().enumerate() {
+        builder.u8(&mut node, &format!("weight.{i}"), weight)?;
+    }
     Ok(node)
 }
 
@@ -64,14 +125,7 @@ fn said(e: impl std::fmt::Display) -> Error {
 
 fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     library::ready()?;
-    let bytes = store.u8(node, "model")?;
-    let build = || -> ort::Result<Session> {
-        // Tasks are what runs at the same time, not the steps of one row.
-        let builder = Session::builder()?.with_intra_threads(1)?.with_inter_threads(1)?;
-        let mut builder = builder.with_intra_op_spinning(false)?;
-        builder.commit_from_memory(bytes.slice())
-    };
-    let session = build().map_err(said)?;
+    let session = session::open(node, store)?;
     let [input] = session.inputs() else {
         return Err(said(format!("the model has {} inputs; one matrix of features is taken", session.inputs().len())));
     };
