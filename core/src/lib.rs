@@ -50,7 +50,7 @@ pub use context::{Context, Counter, Metrics};
 pub use error::{Error, Fault, Result};
 pub use grouping::{Grouping, InputStream};
 pub use histogram::Histogram;
-pub use lineage::{Edge, Lineage, Root};
+pub use lineage::{Edge, Edges, Lineage, Root, Run};
 pub use model_numbers::{ModelMeter, ModelNumbers, Scores};
 pub use models::{Followed, Models};
 pub use output::{Emit, Held, Output, Sink, StreamId};

@@ -1,6 +1,6 @@
 //! What a bolt emits into, and how its input is settled.
 
-use crate::lineage::Edge;
+use crate::lineage::{Edge, Edges};
 use crate::{Batch, Error, Result, Row, Slice, Tuple, ValueRef};
 
 /// A stream of the component, by its position among the declared ones; found once by
@@ -89,7 +89,7 @@ pub trait Sink {
     /// fn f(sink: &mut dyn squall_core::Sink, batch: &squall_core::Batch) { sink.ack_batch(batch); }
     /// ```
     fn ack_batch(&mut self, batch: &Batch) {
-        (0..batch.len()).for_each(|row| self.ack(batch.lineage().row(row)));
+        (0..batch.len()).for_each(|row| self.ack(&batch.lineage().row(row)));
     }
 
     /// A tuple with these edges cannot be done; its trees fail.
@@ -217,7 +217,7 @@ impl<'a> Output<'a> {
     #[inline]
     pub fn emit_for(&mut self, tuple: &Tuple<'_>, row: impl Row) -> Result<()> {
         let sink = &mut self.sink;
-        row.with(|row| sink.emit_row(tuple.edges(), row))
+        row.with(|row| sink.emit_row(&tuple.edges(), row))
     }
 
     /// Emits rows on the default stream, each anchored to the tuple in its place among those of the batch in hand from `first` on; for
@@ -303,7 +303,7 @@ impl<'a> Output<'a> {
     /// ```
     pub fn fail_tuple(&mut self, tuple: &Tuple<'_>, error: &Error) {
         self.set_apart(tuple.row());
-        self.sink.fail(tuple.edges(), error);
+        self.sink.fail(&tuple.edges(), error);
     }
 
     fn set_apart(&mut self, row: usize) {
@@ -333,7 +333,7 @@ impl<'a> Output<'a> {
     #[inline]
     pub fn begin(&mut self, tuple: &Tuple<'_>) {
         self.anchors.clear();
-        self.anchors.extend_from_slice(tuple.edges());
+        self.anchors.extend_from_slice(&tuple.edges());
         self.current = Some(tuple.row());
     }
 
@@ -350,7 +350,7 @@ impl<'a> Output<'a> {
         self.current = None;
         if result.is_ok() && row == self.next && self.apart.is_empty() {
             self.next += 1;
-            return self.sink.ack(tuple.edges());
+            return self.sink.ack(&tuple.edges());
         }
         self.finish_with_care(tuple, result);
     }
@@ -361,8 +361,8 @@ impl<'a> Output<'a> {
         let row = tuple.row();
         if !self.apart.contains(&row) {
             match result {
-                Ok(()) => self.sink.ack(tuple.edges()),
-                Err(error) => self.sink.fail(tuple.edges(), &error),
+                Ok(()) => self.sink.ack(&tuple.edges()),
+                Err(error) => self.sink.fail(&tuple.edges(), &error),
             }
         }
         if row == self.next {
@@ -388,11 +388,11 @@ impl<'a> Output<'a> {
                 continue;
             }
             match &result {
-                Ok(()) => self.sink.ack(batch.lineage().row(row)),
+                Ok(()) => self.sink.ack(&batch.lineage().row(row)),
                 Err(error) if self.current.is_some_and(|at| at != row) => {
-                    self.sink.fail_beside(batch.lineage().row(row), error);
+                    self.sink.fail_beside(&batch.lineage().row(row), error);
                 }
-                Err(error) => self.sink.fail(batch.lineage().row(row), error),
+                Err(error) => self.sink.fail(&batch.lineage().row(row), error),
             }
         }
         self.start();
@@ -406,6 +406,7 @@ enum Target<'o> {
 
 enum Anchors<'o> {
     Here(&'o [Edge]),
+    Row(Edges<'o>),
     Given(Vec<Edge>),
 }
 
@@ -452,7 +453,7 @@ impl<'o> Emit<'o> {
     /// fn f(t: &Tuple<'_>, out: &mut Output<'_>) -> Result<()> { out.to("default").anchored_to(t).row((1i64,)) }
     /// ```
     pub fn anchored_to(mut self, tuple: &Tuple<'o>) -> Self {
-        self.anchors = Anchors::Here(tuple.edges());
+        self.anchors = Anchors::Row(tuple.edges());
         self
     }
 
@@ -498,6 +499,7 @@ impl<'o> Emit<'o> {
         };
         let anchors = match &anchors {
             Anchors::Here(edges) => edges,
+            Anchors::Row(edges) => &edges[..],
             Anchors::Given(edges) => &edges[..],
         };
         row.with(|row| sink.emit(stream, task, anchors, row, targets))

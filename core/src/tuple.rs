@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::lineage::{Edge, Lineage};
+use crate::lineage::{Edges, Lineage};
 use crate::{Columns, Error, Schema, Value, ValueRef};
 
 /// Where a batch comes from, as a bolt sees it.
@@ -336,7 +336,7 @@ impl<'a> Tuple<'a> {
     /// assert!(batch.tuple(0).unwrap().edges().is_empty());
     /// ```
     #[inline]
-    pub fn edges(&self) -> &'a [Edge] {
+    pub fn edges(&self) -> Edges<'a> {
         self.batch.lineage.row(self.row)
     }
 

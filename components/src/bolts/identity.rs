@@ -1,7 +1,7 @@
 //! `identity`: passes everything on.
 
 use serde::Deserialize;
-use squall_core::{Bolt, BoltConfig, Check, Context, Output, Result, StreamDecl, Tuple};
+use squall_core::{Batch, Bolt, BoltConfig, Check, Context, Output, Result, StreamDecl, Tuple};
 
 use crate::support::schemas;
 
@@ -17,7 +17,19 @@ impl BoltConfig for Config {
     }
 
     fn build(self, _: &Context) -> Result<Box<dyn Bolt>> {
-        Ok(Box::new(pass))
+        Ok(Box::new(Identity))
+    }
+}
+
+struct Identity;
+
+impl Bolt for Identity {
+    fn execute(&mut self, tuple: &Tuple<'_>, out: &mut Output<'_>) -> Result<()> {
+        pass(tuple, out)
+    }
+
+    fn execute_batch(&mut self, batch: &Batch, out: &mut Output<'_>) -> Result<()> {
+        out.emit_rows_for(batch, 0, batch.columns().all())
     }
 }
 

@@ -337,7 +337,7 @@ impl Sink for Recorder {
         let mut row = Vec::new();
         for i in 0..rows.len() {
             rows.read(i, &mut row);
-            self.emit(StreamId::DEFAULT, None, batch.lineage().row(first + i), &row, None)?;
+            self.emit(StreamId::DEFAULT, None, &batch.lineage().row(first + i), &row, None)?;
         }
         Ok(())
     }

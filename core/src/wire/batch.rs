@@ -8,10 +8,13 @@ use rmp::encode::{self, ValueWriteError};
 use super::read::{Reader, Result, WireError};
 use super::value;
 use crate::column::{Column, Packed, Text, Vectors};
-use crate::{Columns, Edge, Lineage, Root};
+use crate::{Columns, Edge, Lineage, Root, Run};
 
 /// Bytes of an edge: task, slot and generation as 32-bit, the id as a 64-bit little-endian number.
 const EDGE: usize = 3 * 4 + 8;
+
+/// Bytes of a run: those of an edge, and before the id the number of rows as a 32-bit number.
+const RUN: usize = EDGE + 4;
 
 /// Appends a batch to the body of a data frame: the rows once, and for each receiving task of the destination process
 /// its trees. `bytes` is what credit counts.
@@ -70,6 +73,19 @@ fn column(out: &mut Vec<u8>, column: &Column) -> std::result::Result<(), ValueWr
 fn edges(out: &mut Vec<u8>, lineage: &Lineage) -> std::result::Result<(), ValueWriteError> {
     if lineage.is_empty() {
         out.push(rmp::Marker::Null.to_u8());
+        return Ok(());
+    }
+    if !lineage.runs.is_empty() {
+        encode::write_array_len(out, 1)?;
+        encode::write_bin_len(out, (lineage.runs.len() * RUN) as u32)?;
+        for Run { root, rows, id } in &lineage.runs {
+            let mut bytes = [0; RUN];
+            for (at, v) in [root.task, root.slot, root.generation, *rows].into_iter().enumerate() {
+                bytes[4 * at..][..4].copy_from_slice(&v.to_le_bytes());
+            }
+            bytes[16..].copy_from_slice(&id.to_le_bytes());
+            out.extend_from_slice(&bytes);
+        }
         return Ok(());
     }
     if !lineage.ends.is_empty() {
@@ -152,7 +168,10 @@ fn addressed(r: &mut Reader<'_>, rows: usize) -> Result<Addressed> {
     let task = r.u32()?;
     let marker = r.marker()?;
     let mut lineage = Lineage::default();
-    if let Some(2) = r.array_of(marker)? {
+    let array = r.array_of(marker)?;
+    if let Some(1) = array {
+        lineage.runs = read_runs(r.bin()?, rows)?;
+    } else if let Some(2) = array {
         value::extend(&mut lineage.ends, r.bin()?)?;
         lineage.edges = read_edges(r.bin()?)?;
         check_ends(&lineage.ends, rows, lineage.edges.len())?;
@@ -165,6 +184,22 @@ fn addressed(r: &mut Reader<'_>, rows: usize) -> Result<Addressed> {
         return r.unexpected(marker, "edges");
     }
     Ok(Addressed { task, lineage })
+}
+
+fn read_runs(bytes: &[u8], rows: usize) -> Result<Vec<Run>> {
+    let (chunks, rest) = bytes.as_chunks::<RUN>();
+    let u32_at = |c: &[u8; RUN], at: usize| u32::from_le_bytes([c[at], c[at + 1], c[at + 2], c[at + 3]]);
+    let run = |c: &[u8; RUN]| Run {
+        root: Root { task: u32_at(c, 0), slot: u32_at(c, 4), generation: u32_at(c, 8) },
+        rows: u32_at(c, 12),
+        id: u64::from(u32_at(c, 16)) | u64::from(u32_at(c, 20)) << 32,
+    };
+    let runs: Vec<Run> = chunks.iter().map(run).collect();
+    let whole = runs.iter().all(|run| (1..=Run::MOST).contains(&run.rows));
+    if !rest.is_empty() || !whole || runs.iter().map(|run| run.rows as usize).sum::<usize>() != rows {
+        return Err(WireError::Invalid(format!("{} bytes of runs that do not fit {rows} rows", bytes.len())));
+    }
+    Ok(runs)
 }
 
 fn read_edges(bytes: &[u8]) -> Result<Vec<Edge>> {
@@ -305,6 +340,26 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn runs_come_back(lengths in proptest::collection::vec(1u32..=Run::MOST, 1..5), cut in 1usize..24) {
+            let mut columns = Columns::new(Schema::new([("n", FieldType::Int)]).into());
+            let mut lineage = Lineage::default();
+            for (n, rows) in lengths.into_iter().enumerate() {
+                let root = Root { task: 1, slot: 1 << 31 | (n as u32) << 8, generation: 7 };
+                lineage.push_run(columns.len(), Run { root, rows, id: !(n as u64) });
+                (0..rows).for_each(|n| columns.push(&[i64::from(n).into()]).unwrap());
+            }
+            let mut bytes = Vec::new();
+            encode_batch(&mut bytes, 3, 7, &columns, &[(11, &lineage)]);
+            let storage = |columns: &Columns| Columns::new(columns.schema().clone());
+            let decoded = decode_batches(&bytes, &mut |_| Some(storage(&columns))).unwrap();
+            prop_assert_eq!(&decoded[0].receivers[0].lineage, &lineage);
+            // A run of a row more or less does not fit the rows.
+            let at = bytes.len() - RUN + 12;
+            bytes[at] ^= cut as u8;
+            prop_assert!(decode_batches(&bytes, &mut |_| Some(storage(&columns))).is_err());
+        }
+
         #[test]
         fn batches_come_back(texts in proptest::collection::vec(".{0,12}", 0..20)) {
             let (bytes, columns, lineage) = encoded(&texts);

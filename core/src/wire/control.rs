@@ -3,7 +3,7 @@
 use rmp::encode;
 
 use super::read::{Reader, Result, WireError};
-use crate::Root;
+use crate::{Root, Run};
 
 /// Room for more: the receiving task has taken in so much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,8 +19,10 @@ pub struct Credit {
 /// A change to a tree, for the ledger of the spout's worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delta {
-    /// The tree.
+    /// The tree, or the first of some.
     pub root: Root,
+    /// How many trees, in slots one after the other; all that follows is so for each.
+    pub rows: u32,
     /// XOR of the ids of edges made and done.
     pub xor: u64,
     /// Bits of the workers that edges were sent to.
@@ -90,7 +92,8 @@ const WAIT: u64 = 5;
 const FINISHED: u64 = 6;
 const REASON: u64 = 7;
 
-/// Bytes of a delta: task, slot, generation, verdict as 32-bit, xor and workers as 64-bit little-endian numbers.
+/// Bytes of a delta: task, slot, generation, verdict as 32-bit, xor and workers as 64-bit little-endian numbers. In the
+/// verdict's upper 24 bits is how many trees follow the first.
 const DELTA: usize = 4 * 4 + 2 * 8;
 
 /// Appends an item to a frame's body.
@@ -134,7 +137,8 @@ pub fn encode_deltas(out: &mut Vec<u8>, deltas: &[Delta]) {
     out.reserve(deltas.len() * DELTA);
     for d in deltas {
         let mut bytes = [0; DELTA];
-        for (at, v) in [d.root.task, d.root.slot, d.root.generation, d.verdict as u32].into_iter().enumerate() {
+        let said = d.verdict as u32 | (d.rows.saturating_sub(1)) << 8;
+        for (at, v) in [d.root.task, d.root.slot, d.root.generation, said].into_iter().enumerate() {
             bytes[4 * at..][..4].copy_from_slice(&v.to_le_bytes());
         }
         bytes[16..24].copy_from_slice(&d.xor.to_le_bytes());
@@ -192,14 +196,18 @@ fn deltas(bytes: &[u8]) -> Result<Vec<Delta>> {
     let u32_at = |c: &[u8; DELTA], at: usize| u32::from_le_bytes([c[at], c[at + 1], c[at + 2], c[at + 3]]);
     let u64_at = |c: &[u8; DELTA], at: usize| u64::from(u32_at(c, at)) | u64::from(u32_at(c, at + 4)) << 32;
     let delta = |c: &[u8; DELTA]| {
-        let verdict = match u32_at(c, 12) {
+        let (verdict, rows) = (u32_at(c, 12) & 0xff, (u32_at(c, 12) >> 8) + 1);
+        let verdict = match verdict {
             0 => Verdict::Going,
             1 => Verdict::Failed,
             2 => Verdict::Extended,
             other => return Err(WireError::Invalid(format!("unknown verdict {other}"))),
         };
+        if rows > Run::MOST {
+            return Err(WireError::Invalid(format!("a delta of {rows} trees, more than {}", Run::MOST)));
+        }
         let root = Root { task: u32_at(c, 0), slot: u32_at(c, 4), generation: u32_at(c, 8) };
-        Ok(Delta { root, xor: u64_at(c, 16), workers: u64_at(c, 24), verdict })
+        Ok(Delta { root, rows, xor: u64_at(c, 16), workers: u64_at(c, 24), verdict })
     };
     chunks.iter().map(delta).collect()
 }
@@ -216,8 +224,8 @@ mod tests {
             Item::Welcome { key: 1, version: 1, features: 0 },
             Item::Credit(Credit { task: 3, tuples: 4, bytes: u64::MAX }),
             Item::Deltas(vec![
-                Delta { root, xor: u64::MAX, workers: 1 << 63, verdict: Verdict::Failed },
-                Delta { root, xor: 0, workers: 0, verdict: Verdict::Extended },
+                Delta { root, rows: 256, xor: u64::MAX, workers: 1 << 63, verdict: Verdict::Failed },
+                Delta { root, rows: 1, xor: 0, workers: 0, verdict: Verdict::Extended },
             ]),
             Item::Ack { key: 9, seq: 8, resend: true },
             Item::Bye,

@@ -184,7 +184,7 @@ mod tests {
         let mut bytes = HEADER.to_vec();
         seal(&mut bytes, FrameKind::Data, 1, 1, 1);
         bytes[1] = 9;
-        assert_eq!(decode_frame(&bytes).unwrap_err().to_string(), "wire version 9; this build speaks 1 to 1");
+        assert_eq!(decode_frame(&bytes).unwrap_err().to_string(), "wire version 9; this build speaks 2 to 2");
     }
 
     proptest! {

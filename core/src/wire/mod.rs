@@ -13,8 +13,8 @@ pub use frame::{Frame, FrameKind, HEADER, HEADER_LEN, Hello, decode_frame, encod
 pub use read::WireError;
 
 /// The version of the wire format this build speaks, and the oldest it understands.
-pub const VERSION: u8 = 1;
-/// The oldest version understood.
-pub const OLDEST: u8 = 1;
+pub const VERSION: u8 = 2;
+/// The oldest version understood. Version 1 knew no runs, and no release spoke it.
+pub const OLDEST: u8 = 2;
 /// No frame is larger; ZeroMQ closes a connection that announces a larger one.
 pub const MAX_FRAME: usize = 64 << 20;

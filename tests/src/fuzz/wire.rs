@@ -72,7 +72,7 @@ pub(super) fn frames() -> Vec<Vec<u8>> {
     let items = [
         Item::Welcome { key: 1, version: 1, features: 0 },
         Item::Credit(Credit { task: 3, tuples: 4, bytes: 5 }),
-        Item::Deltas(vec![Delta { root, xor: 9, workers: 1, verdict: Verdict::Failed }; 3]),
+        Item::Deltas(vec![Delta { root, rows: 2, xor: 9, workers: 1, verdict: Verdict::Failed }; 3]),
         Item::Ack { key: 9, seq: 8, resend: true },
         Item::Wait(7),
         Item::Reason { root, text: "parse: bad row".into() },

@@ -185,7 +185,7 @@ impl Sink for BoltSink<'_> {
         let mut row = Vec::new();
         for i in 0..rows.len() {
             rows.read(i, &mut row);
-            self.emit_row(batch.lineage().row(first + i), &row)?;
+            self.emit_row(&batch.lineage().row(first + i), &row)?;
         }
         Ok(())
     }

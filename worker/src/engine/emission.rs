@@ -8,7 +8,7 @@ use squall_core::{Batch, Columns, Edge, Error, Lineage, Result, Schema, Slice, S
 use super::Shared;
 use super::routes::Router;
 use super::task::Mail;
-use super::trees::{Marks, Run, Trees};
+use super::trees::{Marks, RowRun, Trees};
 
 /// A batch leaves when it has this many rows or bytes; at the end of the turn with fewer.
 const ROWS: usize = 256;
@@ -174,7 +174,7 @@ impl Emission {
     }
 
     /// Routes rows of a stream that routes in runs, after they were checked.
-    pub(crate) fn emit_rows(&mut self, stream: StreamId, rows: &Slice<'_>, trees: &mut impl Run) -> Result<()> {
+    pub(crate) fn emit_rows(&mut self, stream: StreamId, rows: &Slice<'_>, trees: &mut impl RowRun) -> Result<()> {
         let (at, n, mut rest) = (stream.0 as usize, rows.len(), *rows);
         // Of rows that differ much, the batch may hold more; never more than its limit and all of these rows.
         let each = (rows.bytes() / n.max(1)).max(1);
@@ -195,7 +195,7 @@ impl Emission {
     }
 
     /// Appends rows of about so many bytes each to a bundle, which leaves as often as it is full.
-    fn append_run(&mut self, at: usize, run: &Slice<'_>, each: usize, trees: &mut impl Run) -> Result<()> {
+    fn append_run(&mut self, at: usize, run: &Slice<'_>, each: usize, trees: &mut impl RowRun) -> Result<()> {
         let mut rest = *run;
         while !rest.is_empty() {
             let Emission { shared, streams, bundles, dirty, marks, transferred, .. } = self;
@@ -267,7 +267,7 @@ impl Emission {
         for edge in edges {
             match verdict {
                 Verdict::Going => self.marks.note(edge.root, edge.id, 0),
-                verdict => self.marks.deltas.push(Delta { root: edge.root, xor: 0, workers: 0, verdict }),
+                verdict => self.marks.deltas.push(Delta { root: edge.root, rows: 1, xor: 0, workers: 0, verdict }),
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use squall_core::wire::{DecodedBatch, Delta, Verdict};
-use squall_core::{Batch, Columns, Root, Source};
+use squall_core::{Batch, Columns, Edge, Root, Source};
 
 use super::Shared;
 use super::task::{Mail, News};
@@ -116,9 +116,8 @@ impl Shared {
     /// Rows for a worker that died will never arrive there: their trees fail.
     pub(crate) fn thrown_away(&self, batches: Vec<DecodedBatch>) {
         let receivers = batches.into_iter().flat_map(|b| b.receivers);
-        let edges = receivers.flat_map(|r| r.lineage.edges().to_vec());
-        let failed = |e: squall_core::Edge| Delta { root: e.root, xor: 0, workers: 0, verdict: Verdict::Failed };
-        let mut deltas: Vec<Delta> = edges.map(failed).collect();
+        let failed = |e: Edge| Delta { root: e.root, rows: 1, xor: 0, workers: 0, verdict: Verdict::Failed };
+        let mut deltas: Vec<Delta> = receivers.flat_map(|r| r.lineage.each().map(failed).collect::<Vec<_>>()).collect();
         deltas.dedup_by_key(|d| d.root);
         self.tell_ledgers(&mut deltas, &mut Vec::new());
         self.go();

@@ -6,47 +6,18 @@
 use std::collections::BTreeMap;
 
 use squall_core::wire::{Delta, Verdict};
-use squall_core::{Edge, Root};
+use squall_core::{Edge, Lineage, Root, Run};
 
+use super::blocks::{Blocks, is_in_block};
 use super::outcomes::{Failed, Outcome, Outcomes, Why};
-
-/// A place for a tree. As small as can be: those under way are to stay in the processor's first cache.
-#[derive(Clone, Copy, Default)]
-struct Slot {
-    /// Zero where there is no tree: one with a XOR of zero is done.
-    xor: u64,
-    workers: u64,
-    /// The spout's own id of the tuple.
-    id: u64,
-    /// When it was emitted, in the engine's nanoseconds.
-    emitted_ns: u64,
-    generation: u32,
-    /// How long after that its time-out began anew, in milliseconds.
-    extended_ms: u32,
-}
-
-impl Slot {
-    #[inline(always)]
-    fn is_live(&self) -> bool {
-        self.xor != 0
-    }
-
-    #[inline(always)]
-    fn close(&mut self) {
-        self.xor = 0;
-        self.generation = self.generation.wrapping_add(1);
-    }
-
-    /// When its time-out last began anew. Up to a millisecond later than it was: nobody must time out early.
-    fn fresh_ns(&self) -> u64 {
-        self.emitted_ns + u64::from(self.extended_ms) * 1_000_000
-    }
-}
+use super::slot::Slot;
 
 pub(crate) struct Ledger {
     task: u32,
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// Trees that were begun together.
+    blocks: Blocks,
     /// Generations begin at random, so that what is late for an earlier incarnation of the spout fits no tree.
     seed: u32,
     /// Bits of workers that died not long ago: a delta that names one is about a tree that worker may have held.
@@ -60,18 +31,27 @@ const REMEMBER_NS: u64 = 10_000_000_000;
 
 impl Ledger {
     pub(crate) fn new(task: u32, seed: u32) -> Self {
-        Ledger { task, slots: Vec::new(), free: Vec::new(), seed, dead: Vec::new(), living: BTreeMap::new() }
+        Ledger {
+            task,
+            slots: Vec::new(),
+            free: Vec::new(),
+            blocks: Blocks::default(),
+            seed,
+            dead: Vec::new(),
+            living: BTreeMap::new(),
+        }
     }
 
     /// Trees under way as (the spout's id, XOR, workers).
     #[cfg(test)]
     pub(crate) fn trees(&self) -> Vec<(u64, u64, u64)> {
-        self.slots.iter().filter(|s| s.is_live()).map(|s| (s.id, s.xor, s.workers)).collect()
+        let single = self.slots.iter().filter(|s| s.is_live()).map(|s| (s.id, s.xor, s.workers));
+        single.chain(self.blocks.trees()).collect()
     }
 
     /// How many trees are under way.
     pub(crate) fn pending(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.slots.len() - self.free.len() + self.blocks.live()
     }
 
     /// Begins a tree. Its first edges follow with [`Ledger::plant`], before anything is sent.
@@ -89,8 +69,8 @@ impl Ledger {
     /// Says which edges a new tree has; with none it is done at once.
     pub(crate) fn plant(&mut self, root: Root, id: u64, xor: u64, workers: u64, now_ns: u64) -> Option<Outcome> {
         let slot = &mut self.slots[root.slot as usize];
-        *slot = Slot { xor, workers, id, emitted_ns: now_ns, generation: slot.generation, extended_ms: 0 };
-        if xor == 0 { Some(self.close(root.slot, now_ns, None)) } else { None }
+        *slot = Slot::new(slot.generation, id, (xor, workers), now_ns);
+        if xor == 0 { Some(self.close(root, now_ns, None)) } else { None }
     }
 
     /// Begins a tree of one edge for each id, all to a worker with this bit; what [`Ledger::open`] and [`Ledger::plant`] do for one.
@@ -115,9 +95,14 @@ impl Ledger {
         ids.iter().zip(places.drain(free..)).map(move |(id, at)| {
             let slot = &mut slots[at as usize];
             let (edge, generation) = (edge_id(), slot.generation);
-            *slot = Slot { xor: edge, workers, id: *id, emitted_ns: now_ns, generation, extended_ms: 0 };
+            *slot = Slot::new(generation, *id, (edge, workers), now_ns);
             Edge { root: Root { task, slot: at, generation }, id: edge }
         })
+    }
+
+    /// The same as a block, all with an edge of this id to a worker with this bit. No more ids than a run may have.
+    pub(crate) fn plant_block(&mut self, ids: &[u64], edge: (u64, u64), now_ns: u64) -> Run {
+        self.blocks.begin(ids, self.task, self.seed, edge, now_ns)
     }
 
     /// Gives back a tree that was opened and not planted.
@@ -126,31 +111,48 @@ impl Ledger {
     }
 
     /// Takes in a delta. What fits no tree (late, or of another incarnation) changes nothing.
-    pub(crate) fn apply(&mut self, delta: &Delta, now_ns: u64) -> Option<Outcome> {
-        let slot = self.slots.get_mut(delta.root.slot as usize)?;
-        if !slot.is_live() || slot.generation != delta.root.generation || delta.root.task != self.task {
-            return None;
-        }
-        slot.xor ^= delta.xor;
-        slot.workers |= delta.workers;
-        match delta.verdict {
-            Verdict::Failed => return Some(self.close(delta.root.slot, now_ns, Some(Why::Bolt))),
-            Verdict::Extended => {
-                let ms = now_ns.saturating_sub(slot.emitted_ns).div_ceil(1_000_000);
-                slot.extended_ms = u32::try_from(ms).unwrap_or(u32::MAX);
+    pub(crate) fn take(&mut self, delta: &Delta, now_ns: u64, outcomes: &mut Outcomes) {
+        let of_block = delta.rows > 1 && is_in_block(delta.root) && delta.root.task == self.task;
+        if of_block && let Some(all) = self.blocks.all(delta.root, delta.rows) {
+            if let Some(why) = note(all, delta, now_ns, &self.dead) {
+                self.blocks.close_all(delta.root, now_ns, why, outcomes);
             }
-            Verdict::Going => {}
+            return;
         }
-        let done = slot.xor == 0;
-        let lost = !self.dead.is_empty() && self.dead.iter().any(|(bit, _)| delta.workers & bit != 0);
-        (done || lost).then(|| self.close(delta.root.slot, now_ns, (!done).then_some(Why::Death)))
+        for row in 0..delta.rows {
+            let one = Delta { root: delta.root.after(row), rows: 1, ..*delta };
+            self.apply(&one, now_ns).into_iter().for_each(|outcome| outcomes.push(outcome));
+        }
     }
 
-    /// Takes in edges that are done.
-    pub(crate) fn settle(&mut self, edges: &[Edge], now_ns: u64, outcomes: &mut Outcomes) {
+    /// Takes in a delta of one tree.
+    pub(crate) fn apply(&mut self, delta: &Delta, now_ns: u64) -> Option<Outcome> {
+        if delta.root.task != self.task {
+            return None;
+        }
+        let slot = match is_in_block(delta.root) {
+            true => self.blocks.one(delta.root)?,
+            false => self.slots.get_mut(delta.root.slot as usize)?,
+        };
+        if !slot.is_live() || slot.generation != delta.root.generation {
+            return None;
+        }
+        note(slot, delta, now_ns, &self.dead).map(|why| self.close(delta.root, now_ns, why))
+    }
+
+    /// Takes in what was done with a whole batch.
+    pub(crate) fn settle(&mut self, lineage: &Lineage, now_ns: u64, outcomes: &mut Outcomes) {
+        for run in lineage.runs() {
+            let delta = Delta { root: run.root, rows: run.rows, xor: run.id, workers: 0, verdict: Verdict::Going };
+            self.take(&delta, now_ns, outcomes);
+        }
         let Ledger { task, slots, free, .. } = self;
-        for Edge { root, id } in edges {
-            let Some(slot) = slots.get_mut(root.slot as usize) else { continue };
+        let mut in_blocks = false;
+        for Edge { root, id } in lineage.edges() {
+            let Some(slot) = slots.get_mut(root.slot as usize) else {
+                in_blocks |= is_in_block(*root);
+                continue;
+            };
             if !slot.is_live() || slot.generation != root.generation || root.task != *task {
                 continue;
             }
@@ -160,6 +162,18 @@ impl Ledger {
                 free.push(root.slot);
                 outcomes.done(slot.id, now_ns.saturating_sub(slot.emitted_ns));
             }
+        }
+        if in_blocks {
+            self.settle_in_blocks(lineage.edges(), now_ns, outcomes);
+        }
+    }
+
+    /// Edges of trees that were begun together and are done one by one.
+    #[inline(never)]
+    fn settle_in_blocks(&mut self, edges: &[Edge], now_ns: u64, outcomes: &mut Outcomes) {
+        for Edge { root, id } in edges.iter().filter(|e| is_in_block(e.root)) {
+            let delta = Delta { root: *root, rows: 1, xor: *id, workers: 0, verdict: Verdict::Going };
+            self.take(&delta, now_ns, outcomes);
         }
     }
 
@@ -193,22 +207,58 @@ impl Ledger {
 
     fn fail_where(&mut self, why: Why, now_ns: u64, outcomes: &mut Outcomes, which: impl Fn(&Slot) -> bool) {
         for slot in 0..self.slots.len() {
+            let Slot { generation, .. } = self.slots[slot];
             if self.slots[slot].is_live() && which(&self.slots[slot]) {
-                let outcome = self.close(slot as u32, now_ns, Some(why));
+                let root = Root { task: self.task, slot: slot as u32, generation };
+                let outcome = self.close(root, now_ns, Some(why));
+                outcomes.push(outcome);
+            }
+        }
+        for (root, rows) in self.blocks.find(self.task, which) {
+            if self.blocks.all(root, rows).is_some() {
+                self.blocks.close_all(root, now_ns, Some(why), outcomes);
+            } else {
+                let outcome = self.close(root, now_ns, Some(why));
                 outcomes.push(outcome);
             }
         }
     }
 
-    fn close(&mut self, at: u32, now_ns: u64, failed: Option<Why>) -> Outcome {
-        let slot = &mut self.slots[at as usize];
-        let root = Root { task: self.task, slot: at, generation: slot.generation };
-        slot.close();
-        let id = slot.id;
-        let took_ns = now_ns.saturating_sub(slot.emitted_ns);
-        self.free.push(at);
+    /// A tree that is under way ends.
+    fn close(&mut self, root: Root, now_ns: u64, failed: Option<Why>) -> Outcome {
+        let in_block = is_in_block(root);
+        let slot = match in_block {
+            true => self.blocks.one(root),
+            false => self.slots.get_mut(root.slot as usize),
+        };
+        let Slot { id, emitted_ns, .. } = slot.map_or_else(Slot::default, |slot| {
+            let was = *slot;
+            slot.close();
+            was
+        });
+        match in_block {
+            true => self.blocks.closed_one(root),
+            false => self.free.push(root.slot),
+        }
+        let took_ns = now_ns.saturating_sub(emitted_ns);
         failed.map_or(Outcome::Done { id, took_ns }, |why| Outcome::Failed(Failed { id, root, why }))
     }
+}
+
+/// Adds a delta to what is known of a tree that is under way; if it ends with that, why, with none for one that is done.
+fn note(slot: &mut Slot, delta: &Delta, now_ns: u64, dead: &[(u64, u64)]) -> Option<Option<Why>> {
+    slot.xor ^= delta.xor;
+    slot.workers |= delta.workers;
+    match delta.verdict {
+        Verdict::Failed => return Some(Some(Why::Bolt)),
+        Verdict::Extended => slot.extend(now_ns),
+        Verdict::Going => {}
+    }
+    if slot.xor == 0 {
+        return Some(None);
+    }
+    let lost = !dead.is_empty() && dead.iter().any(|(bit, _)| delta.workers & bit != 0);
+    lost.then_some(Some(Why::Death))
 }
 
 #[cfg(test)]
@@ -217,7 +267,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn delta(root: Root, xor: u64) -> Delta {
-        Delta { root, xor, workers: 0, verdict: Verdict::Going }
+        Delta { root, rows: 1, xor, workers: 0, verdict: Verdict::Going }
     }
 
     #[test]
@@ -246,7 +296,7 @@ mod tests {
         ledger.bury(1, (1 << 1, 0), 5, &mut outcomes);
         assert_eq!(outcomes.failed, [Failed { id: 1, root: roots[1], why: Why::Death }]);
         // A bolt had sent an edge of tree 2 to the dead worker; its delta comes after the death.
-        let late = Delta { root: roots[2], xor: 3, workers: 1 << 1, verdict: Verdict::Going };
+        let late = Delta { root: roots[2], rows: 1, xor: 3, workers: 1 << 1, verdict: Verdict::Going };
         assert_eq!(ledger.apply(&late, 6), Some(Outcome::Failed(Failed { id: 2, root: roots[2], why: Why::Death })));
         assert_eq!(ledger.apply(&delta(roots[0], 10), 6), Some(Outcome::Done { id: 0, took_ns: 6 }));
     }
@@ -263,7 +313,7 @@ mod tests {
         assert_eq!(outcomes.failed, [Failed { id: 7, root: before, why: Why::Death }]);
         let after = ledger.open();
         ledger.plant(after, 7, 5, 4, 6);
-        let more = Delta { root: after, xor: 3, workers: 4, verdict: Verdict::Going };
+        let more = Delta { root: after, rows: 1, xor: 3, workers: 4, verdict: Verdict::Going };
         assert_eq!(ledger.apply(&more, 7), None, "it may be the living one");
         ledger.bury(2, (4, 0), 8, &mut outcomes);
         assert_eq!(outcomes.failed.len(), 2);
@@ -275,7 +325,7 @@ mod tests {
         let (a, b) = (ledger.open(), ledger.open());
         ledger.plant(a, 1, 5, 0, 100);
         ledger.plant(b, 2, 5, 0, 100);
-        ledger.apply(&Delta { root: b, xor: 0, workers: 0, verdict: Verdict::Extended }, 200);
+        ledger.apply(&Delta { root: b, rows: 1, xor: 0, workers: 0, verdict: Verdict::Extended }, 200);
         let mut outcomes = Outcomes::default();
         ledger.expire(150, 300, &mut outcomes);
         assert_eq!(outcomes.failed, [Failed { id: 1, root: a, why: Why::TimeOut }]);
@@ -289,7 +339,113 @@ mod tests {
         assert_eq!(ledger.pending(), 0);
     }
 
+    /// The same trees in blocks and one by one.
+    struct Both {
+        blocks: Ledger,
+        single: Ledger,
+        planted: Vec<(Run, Vec<Root>)>,
+        ids: u64,
+    }
+
+    /// Ids that are done, how long they took in all, ids that failed.
+    type Came = (Vec<u64>, u64, Vec<(u64, Why)>);
+
+    impl Both {
+        fn plant(&mut self, rows: u64, workers: u64, now_ns: u64) {
+            let ids: Vec<u64> = (self.ids..self.ids + rows).collect();
+            self.ids += rows;
+            let run = self.blocks.plant_block(&ids, (self.ids * 1000, workers), now_ns);
+            let roots = ids.iter().map(|id| {
+                let root = self.single.open();
+                self.single.plant(root, *id, run.id, workers, now_ns);
+                root
+            });
+            self.planted.push((run, roots.collect()));
+        }
+
+        /// Takes in the same of both; what came of it, sorted.
+        fn outcomes(
+            &mut self,
+            blocks: impl FnOnce(&mut Ledger, &mut Outcomes),
+            single: impl FnOnce(&mut Ledger, &mut Outcomes),
+        ) -> [Came; 2] {
+            let (mut a, mut b) = (Outcomes::default(), Outcomes::default());
+            blocks(&mut self.blocks, &mut a);
+            single(&mut self.single, &mut b);
+            [a, b].map(|mut o| {
+                o.done.sort_unstable();
+                let mut failed: Vec<_> = o.failed.iter().map(|f| (f.id, f.why)).collect();
+                failed.sort_unstable_by_key(|f| f.0);
+                assert_eq!(o.took.iter().map(|t| t.1).sum::<u64>(), o.done.len() as u64);
+                (o.done, o.took.iter().map(|(took, n)| took * n).sum(), failed)
+            })
+        }
+    }
+
     proptest! {
+        /// Whatever is told of blocks, as a whole or of some of their rows, is as if every tree had been begun alone.
+        #[test]
+        fn a_block_is_its_trees(
+            steps in proptest::collection::vec((0u8..9, 0usize..4, 0u32..20, 1u32..20, 0u64..4), 1..60)
+        ) {
+            let mut both = Both { blocks: Ledger::new(1, 5), single: Ledger::new(1, 5), planted: Vec::new(), ids: 1 };
+            both.plant(20, 1, 0);
+            for (now, (what, which, first, rows, pick)) in steps.into_iter().enumerate() {
+                let now_ns = now as u64 * 1_000_000;
+                let (run, roots) = both.planted[which % both.planted.len()].clone();
+                let (first, rows) = if pick % 2 == 0 { (0, run.rows) } else { (first.min(run.rows - 1), rows) };
+                let rows = rows.min(run.rows - first);
+                let part = first as usize..(first + rows) as usize;
+                let xor = [run.id, 5, run.id ^ 5, 0][pick as usize];
+                let verdict = [Verdict::Going, Verdict::Extended, Verdict::Failed][usize::from(what.saturating_sub(3).min(2))];
+                let [a, b] = match what {
+                    0 => {
+                        both.plant(u64::from(rows), 1 << pick, now_ns);
+                        continue;
+                    }
+                    1 => {
+                        let mut lineage = Lineage::default();
+                        lineage.push_run(0, Run { root: run.root.after(first), rows, id: xor });
+                        let mut one_by_one = Lineage::default();
+                        one_by_one.push_each(0, roots[part].iter().map(|root| Edge { root: *root, id: xor }));
+                        both.outcomes(|l, o| l.settle(&lineage, now_ns, o), |l, o| l.settle(&one_by_one, now_ns, o))
+                    }
+                    2 => {
+                        let edge = |row: u32| Edge { root: run.root.after(first + row), id: xor };
+                        let mut lineage = Lineage::default();
+                        lineage.push_each(0, (0..rows).map(edge).collect::<Vec<_>>().into_iter());
+                        let mut one_by_one = Lineage::default();
+                        one_by_one.push_each(0, roots[part].iter().map(|root| Edge { root: *root, id: xor }));
+                        both.outcomes(|l, o| l.settle(&lineage, now_ns, o), |l, o| l.settle(&one_by_one, now_ns, o))
+                    }
+                    6 => both.outcomes(|l, o| l.bury(1, (1 << pick, 0), now_ns, o), |l, o| l.bury(1, (1 << pick, 0), now_ns, o)),
+                    7 => {
+                        let limit = now_ns.saturating_sub(pick * 5_000_000);
+                        both.outcomes(|l, o| l.expire(limit, now_ns, o), |l, o| l.expire(limit, now_ns, o))
+                    }
+                    8 => {
+                        [&mut both.blocks, &mut both.single].into_iter().for_each(|l| l.welcome(1, 1 << pick));
+                        continue;
+                    }
+                    _ => {
+                        let delta = Delta { root: run.root.after(first), rows, xor, workers: 1 << pick, verdict };
+                        both.outcomes(
+                            |l, o| l.take(&delta, now_ns, o),
+                            |l, o| roots[part].iter().for_each(|root| l.take(&Delta { root: *root, rows: 1, ..delta }, now_ns, o)),
+                        )
+                    }
+                };
+                prop_assert_eq!(a, b, "step {}", now);
+                prop_assert_eq!(both.blocks.pending(), both.single.pending());
+                let trees = |ledger: &Ledger| {
+                    let mut trees = ledger.trees();
+                    trees.sort_unstable();
+                    trees
+                };
+                prop_assert_eq!(trees(&both.blocks), trees(&both.single));
+            }
+        }
+
         /// Random trees, their edges made and done in any order that a run could have: the tree is done exactly when the
         /// last edge is, and not before.
         #[test]

@@ -1,6 +1,7 @@
 //! The engine: runs the tasks of one worker. It knows tasks, batches, gates and trees; of other workers only that
 //! something ([`Links`]) takes what is for them.
 
+mod blocks;
 mod body;
 mod bolt;
 mod build;
@@ -16,6 +17,7 @@ mod pool;
 mod report;
 mod routes;
 mod scheduler;
+mod slot;
 mod spout;
 mod taps;
 mod task;
@@ -147,11 +149,11 @@ impl Shared {
     /// Hands deltas and what is done to the ledgers they are for, and empties the vectors.
     pub(crate) fn tell_ledgers(&self, deltas: &mut Vec<Delta>, done: &mut Vec<Lineage>) {
         done.retain_mut(|lineage| {
-            let edges = lineage.edges();
-            let stays = self.is_of_one_spout_here(edges);
+            let stays = self.spout_of(lineage).is_some();
             if !stays {
-                let delta = |e: &Edge| Delta { root: e.root, xor: e.id, workers: 0, verdict: Verdict::Going };
-                deltas.extend(edges.iter().map(delta));
+                let delta = |root, rows, xor| Delta { root, rows, xor, workers: 0, verdict: Verdict::Going };
+                deltas.extend(lineage.runs().iter().map(|run| delta(run.root, run.rows, run.id)));
+                deltas.extend(lineage.edges().iter().map(|e| delta(e.root, 1, e.id)));
                 self.pool.give_lineage(std::mem::take(lineage));
             }
             stays
@@ -166,18 +168,19 @@ impl Shared {
         }
         deltas.clear();
         for lineage in done.drain(..) {
-            let spout = lineage.edges().first().and_then(|e| self.local(e.root.task));
-            if let Some(task) = spout {
+            if let Some(task) = self.spout_of(&lineage) {
                 lock(&task.ledger_mail).done.push(lineage);
                 task.wake(&self.scheduler);
             }
         }
     }
 
-    fn is_of_one_spout_here(&self, edges: &[Edge]) -> bool {
-        edges
-            .first()
-            .is_some_and(|first| self.local(first.root.task).is_some() && edges.iter().all(|e| e.root.task == first.root.task))
+    /// The spout all of whose trees these are, if it runs here.
+    fn spout_of(&self, lineage: &Lineage) -> Option<&Arc<Task>> {
+        let (runs, edges) = (lineage.runs(), lineage.edges());
+        let first = runs.first().map(|r| r.root.task).or_else(|| edges.first().map(|e| e.root.task))?;
+        let of_one = runs.iter().all(|r| r.root.task == first) && edges.iter().all(|e| e.root.task == first);
+        self.local(first).filter(|_| of_one)
     }
 
     /// Tells ledgers why trees are about to fail, where dead letters are wanted; without an error it is not their tuples' fault.

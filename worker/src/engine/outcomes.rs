@@ -50,6 +50,12 @@ impl Outcomes {
         }
     }
 
+    /// The same for many that were emitted together.
+    pub(crate) fn done_all(&mut self, ids: &[u64], took_ns: u64) {
+        self.done.extend_from_slice(ids);
+        self.took.push((took_ns, ids.len() as u64));
+    }
+
     pub(crate) fn push(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Done { id, took_ns } => self.done(id, took_ns),

@@ -140,12 +140,10 @@ impl SpoutRole {
             std::mem::take(&mut *lock(&task.reasons)).into_iter().for_each(|(root, text)| letters.reason(root, text));
         }
         for delta in self.mail.deltas.drain(..) {
-            if let Some(outcome) = self.ledger.apply(&delta, now_ns) {
-                self.outcomes.push(outcome);
-            }
+            self.ledger.take(&delta, now_ns, &mut self.outcomes);
         }
         for lineage in self.mail.done.drain(..) {
-            self.ledger.settle(lineage.edges(), now_ns, &mut self.outcomes);
+            self.ledger.settle(&lineage, now_ns, &mut self.outcomes);
             shared.give_lineage(lineage);
         }
         for news in std::mem::take(&mut *lock(&task.news)) {

@@ -2,7 +2,7 @@
 //! edges go from registers to where they stay.
 
 use squall_core::wire::{Delta, Verdict};
-use squall_core::{Edge, Lineage, Root};
+use squall_core::{Edge, Lineage, Root, Run};
 
 use super::ledger::Ledger;
 use crate::random::SplitMix;
@@ -20,7 +20,7 @@ pub(crate) trait Trees {
 }
 
 /// Gives rows that go to one task together their edges.
-pub(crate) trait Run {
+pub(crate) trait RowRun {
     /// The next `n` rows; they come after `rows` rows of `lineage`; `bit` is the bit of the worker they go to.
     fn add_run(&mut self, n: usize, rows: usize, lineage: &mut Lineage, marks: &mut Marks, bit: u64);
 }
@@ -47,7 +47,7 @@ impl Trees for Untracked {
     }
 }
 
-impl Run for Untracked {
+impl RowRun for Untracked {
     fn add_run(&mut self, n: usize, rows: usize, lineage: &mut Lineage, _: &mut Marks, _: u64) {
         if !lineage.is_empty() {
             (0..n).for_each(|i| lineage.push(rows + i, &[]));
@@ -62,18 +62,31 @@ pub(crate) struct OneToOne<'a> {
     pub(crate) next: usize,
 }
 
-impl Run for OneToOne<'_> {
+impl RowRun for OneToOne<'_> {
     fn add_run(&mut self, n: usize, rows: usize, lineage: &mut Lineage, marks: &mut Marks, bit: u64) {
         let first = self.next;
         self.next += n;
         if self.lineage.is_empty() {
             return Untracked.add_run(n, rows, lineage, marks, bit);
         }
-        for i in 0..n {
-            Anchored(self.lineage.row(first + i)).add(rows + i, lineage, marks, || bit);
+        if self.lineage.runs().is_empty() {
+            for i in 0..n {
+                Anchored(&self.lineage.row(first + i)).add(rows + i, lineage, marks, || bit);
+            }
+            return;
+        }
+        let mut rows = rows;
+        for of in self.lineage.parts(first, n) {
+            let id = marks.edge_id();
+            lineage.push_run(rows, Run { id, ..of });
+            marks.note_all(of.root, of.rows, id, bit);
+            rows += of.rows as usize;
         }
     }
 }
+
+/// Fewer trees are cheaper by themselves than as a block.
+const FEW: usize = 4;
 
 /// A tree for each row, that has this one edge and the id in its place.
 pub(crate) struct NewTrees<'a> {
@@ -83,11 +96,18 @@ pub(crate) struct NewTrees<'a> {
     pub(crate) now_ns: u64,
 }
 
-impl Run for NewTrees<'_> {
+impl RowRun for NewTrees<'_> {
     fn add_run(&mut self, n: usize, rows: usize, lineage: &mut Lineage, marks: &mut Marks, bit: u64) {
         let (ids, rest) = self.ids.split_at(n);
         self.ids = rest;
-        lineage.push_each(rows, self.ledger.plant_each(ids, bit, self.now_ns, || marks.edge_id()));
+        if n < FEW {
+            return lineage.push_each(rows, self.ledger.plant_each(ids, bit, self.now_ns, || marks.edge_id()));
+        }
+        let mut rows = rows;
+        for ids in ids.chunks(Run::MOST as usize) {
+            lineage.push_run(rows, self.ledger.plant_block(ids, (marks.edge_id(), bit), self.now_ns));
+            rows += ids.len();
+        }
     }
 }
 
@@ -144,15 +164,21 @@ impl Marks {
     /// Adds to the deltas of the turn; neighbours of one tree become one.
     #[inline]
     pub(crate) fn note(&mut self, root: Root, id: u64, worker: u64) {
+        self.note_all(root, 1, id, worker);
+    }
+
+    /// The same for trees in slots one after the other.
+    #[inline]
+    pub(crate) fn note_all(&mut self, root: Root, rows: u32, id: u64, worker: u64) {
         if let Some(last) = self.deltas.last_mut()
-            && last.root == root
+            && (last.root, last.rows) == (root, rows)
             && last.verdict == Verdict::Going
         {
             last.xor ^= id;
             last.workers |= worker;
             return;
         }
-        self.deltas.push(Delta { root, xor: id, workers: worker, verdict: Verdict::Going });
+        self.deltas.push(Delta { root, rows, xor: id, workers: worker, verdict: Verdict::Going });
     }
 }
 

@@ -81,7 +81,7 @@ impl Spout for Counting {
             }
             return Ok(Next::More);
         }
-        while ids.len() < out.room().min(5) {
+        while ids.len() < out.room().min(12) {
             let Some(n) = self.number() else { break };
             ids.push(n);
         }
