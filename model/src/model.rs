@@ -123,6 +123,11 @@ impl Model {
         self.scorer.classes()
     }
 
+    /// The labels of each target, of a classifier that gives several labels a row; it has no [`classes`](Model::classes).
+    pub fn targets(&self) -> Option<&[Classes]> {
+        self.scorer.targets()
+    }
+
     /// Names of the features, where the model was trained on a data frame.
     pub fn feature_names(&self) -> Option<&[String]> {
         self.node.feature_names.as_deref()
@@ -148,7 +153,8 @@ impl Model {
         self.scorer.outline().methods.transform
     }
 
-    /// Replaces the content of `out` by the index of a class per row.
+    /// Replaces the content of `out` by the index of a class per row; with [`targets`](Model::targets), one for each of them, row after
+    /// row.
     ///
     /// # Errors
     /// Rows of the wrong width or with NaN, and models that are no classifiers.
@@ -158,7 +164,7 @@ impl Model {
     }
 
     /// Replaces the content of `out` by the values of each row, row after row: one for a regressor of
-    /// one target, 1 or -1 for outlier detection, the number of the cluster.
+    /// one target, 1 or -1 for outlier detection, the number of the cluster, labels of several targets where they are numbers.
     ///
     /// # Errors
     /// Rows of the wrong width or with NaN, and models that are classifiers or transformers.

@@ -130,6 +130,16 @@ pub enum Classes {
 }
 
 impl Classes {
+    /// A label as a number; NaN of a text, and where there is none.
+    pub(crate) fn number(&self, index: usize) -> f64 {
+        match self.label(index) {
+            Some(Label::Int(v)) => v as f64,
+            Some(Label::Float(v)) => v,
+            Some(Label::Bool(v)) => f64::from(u8::from(v)),
+            Some(Label::Str(_)) | None => f64::NAN,
+        }
+    }
+
     /// Number of classes.
     pub fn len(&self) -> usize {
         match self {

@@ -11,6 +11,7 @@ use crate::blobs::Use;
 use crate::layout::{Key, write};
 use crate::machine::unix_time;
 use crate::process::{End, Process, start_time};
+use crate::room;
 use crate::roster::{Kept, Run};
 use crate::supervisor::Supervisor;
 
@@ -104,14 +105,18 @@ impl Supervisor {
             restarts: 0,
             pin,
         };
+        let blobs = self.layout.blobs();
         self.with(|r| {
+            // With the roster in hand: of two that start at once, the second one sees the first.
+            room::check(r, wanted, &blobs)?;
             if let Some(entry) = r.entries.get_mut(key) {
                 kept.restarts = entry.restarts;
                 entry.run = Some(Run::new(kept.clone()));
                 entry.problem = None;
             }
             r.refresh();
-        });
+            Ok::<(), Error>(())
+        })?;
         let process = Process::start(command, &output).inspect_err(|_| {
             self.with(|r| drop(r.entries.get_mut(key).and_then(|e| e.run.take())));
         })?;

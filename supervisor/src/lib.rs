@@ -18,6 +18,7 @@ mod models;
 mod options;
 mod positions;
 mod process;
+mod room;
 mod roster;
 mod supervisor;
 mod talk;

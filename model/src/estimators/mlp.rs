@@ -36,6 +36,8 @@ struct Mlp {
     n_features: usize,
     n_outputs: usize,
     classes: Option<Classes>,
+    /// Of labels that are there or not, each by itself.
+    targets: Option<Vec<Classes>>,
 }
 
 fn import(kind: Kind, object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
@@ -44,6 +46,7 @@ fn import(kind: Kind, object: &Obj<'_>, builder: &mut Builder) -> Result<Node, E
     if weights.is_empty() || weights.len() != biases.len() {
         return Err(object.wrong("coefs_", "does not fit `intercepts_`"));
     }
+    let mut width = 0;
     for (i, (weights, bias)) in weights.iter().zip(&biases).enumerate() {
         let (Some(weights), Some(bias)) = (weights.floats(), bias.floats()) else {
             return Err(object.wrong("coefs_", "holds something that is no array"));
@@ -52,6 +55,7 @@ fn import(kind: Kind, object: &Obj<'_>, builder: &mut Builder) -> Result<Node, E
             return Err(object.wrong("coefs_", "holds something that is no matrix"));
         }
         node.n_features = node.n_features.or(Some(weights.shape()[0]));
+        width = weights.shape()[1];
         builder.f64(&mut node, &format!("weights.{i}"), weights.reversed_axes())?;
         builder.vec(&mut node, &format!("bias.{i}"), bias.iter().copied().collect())?;
     }
@@ -59,11 +63,12 @@ fn import(kind: Kind, object: &Obj<'_>, builder: &mut Builder) -> Result<Node, E
     node.set("activation", &*object.text("activation")?);
     node.set("out_activation", &*object.text("out_activation_")?);
     if kind == Kind::Classifier {
-        let classes = object.classes()?;
-        if object.word("out_activation_", "") == "logistic" && classes.len() != 2 {
-            return Err(Error::unsupported(object.class(), "several labels per row are not supported"));
+        // Its outputs are labels by themselves then: each is there or not.
+        let several = object.word("out_activation_", "") == "logistic" && width > 1;
+        match several {
+            true => node.set("several", true),
+            false => node.set_classes(object.classes()?),
         }
-        node.set_classes(classes);
     }
     Ok(node)
 }
@@ -93,15 +98,17 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
         width = bias.len();
         layers.push(Layer { weights, bias, activation: if i + 1 == count { last } else { hidden } });
     }
-    let classes = match node.op == CLASSIFIER.op {
+    let several = node.op == CLASSIFIER.op && node.flag("several");
+    let classes = match node.op == CLASSIFIER.op && !several {
         true => Some(node.need_classes()?),
         false => None,
     };
+    let targets = several.then(|| vec![Classes::Int(vec![0, 1]); width]);
     let fits = classes.as_ref().is_none_or(|c| c.len() == width || (c.len() == 2 && width == 1));
     if layers.is_empty() || !fits {
         return Err(node.broken("its layers do not fit its classes"));
     }
-    Ok(Box::new(Mlp { layers, n_features, n_outputs: width, classes }))
+    Ok(Box::new(Mlp { layers, n_features, n_outputs: width, classes, targets }))
 }
 
 impl Mlp {
@@ -126,7 +133,7 @@ impl Mlp {
 
 impl Estimator for Mlp {
     fn outline(&self) -> Outline {
-        let classifier = self.classes.is_some();
+        let classifier = self.classes.is_some() || self.targets.is_some();
         Outline {
             kind: if classifier { Kind::Classifier } else { Kind::Regressor },
             n_features: Some(self.n_features),
@@ -140,9 +147,14 @@ impl Estimator for Mlp {
         self.classes.as_ref()
     }
 
+    fn targets(&self) -> Option<&[Classes]> {
+        self.targets.as_deref()
+    }
+
     fn indices(&self, x: ArrayView2<'_, f64>, out: &mut Vec<u32>) -> Result<(), Error> {
         let values = self.forward(x)?;
         match values.ncols() {
+            _ if self.targets.is_some() => out.extend(values.iter().map(|v| u32::from(*v > 0.5))),
             1 => out.extend(values.iter().map(|v| u32::from(*v > 0.5))),
             _ => math::decide(&values, out),
         }
@@ -150,7 +162,10 @@ impl Estimator for Mlp {
     }
 
     fn values(&self, x: ArrayView2<'_, f64>, out: &mut Vec<f64>) -> Result<(), Error> {
-        out.extend(self.forward(x)?);
+        match self.targets {
+            Some(_) => out.extend(self.forward(x)?.iter().map(|v| f64::from(u8::from(*v > 0.5)))),
+            None => out.extend(self.forward(x)?),
+        }
         Ok(())
     }
 

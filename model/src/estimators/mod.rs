@@ -63,6 +63,7 @@ const FAMILIES: &[Family] = &[
     meta::BAGGING,
     meta::CALIBRATED,
     meta::COLUMNS,
+    meta::CONSTANT,
     meta::ONE_VERSUS_ONE,
     meta::ONE_VERSUS_REST,
     meta::PIPELINE,
@@ -147,6 +148,11 @@ pub(crate) trait Estimator: Send + Sync {
         None
     }
 
+    /// The classes of each target, of a classifier that gives several labels a row. It has no `classes`.
+    fn targets(&self) -> Option<&[Classes]> {
+        None
+    }
+
     /// What the rows are that it takes. Unless they are numbers, `read` or `read_table` makes the rows that the other methods take.
     fn reads(&self) -> Reads {
         Reads::Numbers
@@ -177,14 +183,18 @@ pub(crate) trait Estimator: Send + Sync {
         unannounced()
     }
 
-    /// Appends a class index per row.
+    /// Appends a class index per row, or one for each target.
     fn indices(&self, _x: ArrayView2<'_, f64>, _out: &mut Vec<u32>) -> Result<(), Error> {
         unannounced()
     }
 
-    /// Appends the values of each row.
-    fn values(&self, _x: ArrayView2<'_, f64>, _out: &mut Vec<f64>) -> Result<(), Error> {
-        unannounced()
+    /// Appends the values of each row; of several targets, their labels as numbers.
+    fn values(&self, x: ArrayView2<'_, f64>, out: &mut Vec<f64>) -> Result<(), Error> {
+        let Some(targets) = self.targets() else { return unannounced() };
+        let mut indices = Vec::new();
+        self.indices(x, &mut indices)?;
+        out.extend(indices.iter().zip(targets.iter().cycle()).map(|(i, classes)| classes.number(*i as usize)));
+        Ok(())
     }
 
     fn proba(&self, _x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {

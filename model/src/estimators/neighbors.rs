@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
+use super::meta::per_target;
 use super::{Estimator, Family, Methods, Outline, math};
 use crate::artefact::{Builder, Node, Store, View};
 use crate::import::Obj;
@@ -35,6 +36,24 @@ struct Neighbors {
 }
 
 fn import(kind: Kind, object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
+    let Some(targets) = object.targets().filter(|_| kind == Kind::Classifier) else {
+        return one(kind, object, builder, None);
+    };
+    let mut rows: Option<String> = None;
+    per_target(object, targets, builder, |builder, i, classes| {
+        let node = one(kind, object, builder, Some((i, classes, rows.as_deref())))?;
+        rows = node.tensors.get("rows").cloned();
+        Ok(node)
+    })
+}
+
+/// All targets, or one of them with its classes; the targets share their training rows.
+fn one(
+    kind: Kind,
+    object: &Obj<'_>,
+    builder: &mut Builder,
+    target: Option<(usize, Classes, Option<&str>)>,
+) -> Result<Node, Error> {
     let mut node = Node::new(if kind == Kind::Classifier { CLASSIFIER.op } else { REGRESSOR.op }, object.class());
     let rows = object.matrix("_fit_X")?;
     let n = rows.nrows();
@@ -61,14 +80,22 @@ fn import(kind: Kind, object: &Obj<'_>, builder: &mut Builder) -> Result<Node, E
     if targets.ndim() == 1 {
         targets = targets.insert_axis(ndarray::Axis(1));
     }
+    if let Some((i, ..)) = target.as_ref().filter(|(i, ..)| targets.ndim() == 2 && *i < targets.shape()[1]) {
+        targets = targets.select(ndarray::Axis(1), &[*i]);
+    }
     if targets.ndim() != 2 || targets.shape()[0] != n || (kind == Kind::Classifier && targets.shape()[1] != 1) {
         return Err(object.wrong("_y", format!("has shape {:?}, which does not fit {n} rows", targets.shape())));
     }
     node.n_features = Some(rows.ncols());
-    builder.f64(&mut node, "rows", rows.into_dyn())?;
+    match &target {
+        Some((_, _, Some(rows))) => drop(node.tensors.insert("rows".to_owned(), (*rows).to_owned())),
+        _ => builder.f64(&mut node, "rows", rows.into_dyn())?,
+    }
     builder.f64(&mut node, "targets", targets)?;
-    if kind == Kind::Classifier {
-        node.set_classes(object.classes()?);
+    match target {
+        Some((_, classes, _)) => node.set_classes(classes),
+        None if kind == Kind::Classifier => node.set_classes(object.classes()?),
+        None => {}
     }
     Ok(node)
 }

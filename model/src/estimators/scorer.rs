@@ -34,6 +34,10 @@ impl Scorer {
         self.estimator.classes()
     }
 
+    pub(crate) fn targets(&self) -> Option<&[Classes]> {
+        self.estimator.targets()
+    }
+
     pub(crate) fn reads(&self) -> Reads {
         self.estimator.reads()
     }
@@ -63,7 +67,8 @@ impl Scorer {
     }
 
     pub(crate) fn indices(&self, x: ArrayView2<'_, f64>, out: &mut Vec<u32>) -> Result<(), Error> {
-        self.check(x, "predict of classes", self.outline.methods.predict && self.classes().is_some())?;
+        let labels = self.classes().is_some() || self.targets().is_some();
+        self.check(x, "predict of classes", self.outline.methods.predict && labels)?;
         if x.nrows() == 0 {
             return Ok(());
         }
@@ -71,7 +76,8 @@ impl Scorer {
     }
 
     pub(crate) fn values(&self, x: ArrayView2<'_, f64>, out: &mut Vec<f64>) -> Result<(), Error> {
-        self.check(x, "predict of values", self.outline.methods.predict && self.classes().is_none())?;
+        let texts = self.targets().is_some_and(|targets| targets.iter().any(|c| matches!(c, Classes::Str(_))));
+        self.check(x, "predict of values", self.outline.methods.predict && self.classes().is_none() && !texts)?;
         if x.nrows() == 0 {
             return Ok(());
         }
@@ -117,7 +123,8 @@ impl Scorer {
 
     fn no_method(&self, method: &'static str) -> Error {
         let methods = self.outline.methods;
-        let predict = if self.classes().is_some() { "predict of classes" } else { "predict of values" };
+        let predict =
+            if self.classes().is_some() || self.targets().is_some() { "predict of classes" } else { "predict of values" };
         let has: Vec<&str> = [
             (methods.predict, predict),
             (methods.proba, "predict_proba"),

@@ -137,11 +137,18 @@ impl<'h> Obj<'h> {
 
     pub(crate) fn classes(&self) -> Result<Classes, Error> {
         let classes = self.need("classes_")?.classes();
-        let classes = self.typed("classes_", classes, "an array of labels (several outputs are not supported)")?;
+        let classes = self.typed("classes_", classes, "an array of labels")?;
         if classes.is_empty() {
             return Err(self.wrong("classes_", "is empty"));
         }
         Ok(classes)
+    }
+
+    /// The labels of each target, of a classifier that was trained on several.
+    pub(crate) fn targets(&self) -> Option<Vec<Classes>> {
+        let classes = self.some("classes_")?;
+        let targets: Vec<Classes> = classes.list()?.iter().map(Val::classes).collect::<Option<_>>()?;
+        (!targets.is_empty() && targets.iter().all(|c| !c.is_empty())).then_some(targets)
     }
 
     /// What the constructor was given.

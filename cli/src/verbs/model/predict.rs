@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use ndarray::{ArrayView2, Axis};
 use serde_json::{Value, json};
-use squall_model::{Kind, Label, Model, Rows, Table, Texts};
+use squall_model::{Classes, Kind, Label, Model, Rows, Table, Texts};
 
 use super::open;
 use super::rows::{RowReader, Shape, TextReader};
@@ -94,6 +94,8 @@ fn columns(model: &Model) -> Vec<String> {
         if model.has_proba() {
             names.extend((0..classes.len()).filter_map(|i| classes.label(i)).map(|label| format!("proba_{label}")));
         }
+    } else if let Some(targets) = model.targets() {
+        names.extend((0..targets.len()).map(|i| if i == 0 { "label".to_owned() } else { format!("label_{i}") }));
     } else if model.kind() == Kind::Transformer {
         names.extend((0..model.n_outputs()).map(|i| format!("x{i}")));
     } else {
@@ -109,16 +111,16 @@ fn score(model: &Model, rows: Rows<'_>) -> Result<Vec<Vec<Value>>, squall_model:
         let mut indices = Vec::new();
         model.predict_indices(rows, &mut indices)?;
         for (row, index) in result.iter_mut().zip(&indices) {
-            row.push(match classes.label(*index as usize) {
-                Some(Label::Int(v)) => json!(v),
-                Some(Label::Float(v)) => json!(v),
-                Some(Label::Str(v)) => json!(v),
-                Some(Label::Bool(v)) => json!(v),
-                None => Value::Null,
-            });
+            row.push(label(classes, *index));
         }
         if model.has_proba() {
             append(&mut result, model.predict_proba(rows)?.view());
+        }
+    } else if let Some(targets) = model.targets() {
+        let mut indices = Vec::new();
+        model.predict_indices(rows, &mut indices)?;
+        for (row, indices) in result.iter_mut().zip(indices.chunks(targets.len().max(1))) {
+            row.extend(targets.iter().zip(indices).map(|(classes, index)| label(classes, *index)));
         }
     } else if model.kind() == Kind::Transformer {
         append(&mut result, model.transform(rows)?.view());
@@ -131,6 +133,16 @@ fn score(model: &Model, rows: Rows<'_>) -> Result<Vec<Vec<Value>>, squall_model:
         }
     }
     Ok(result)
+}
+
+fn label(classes: &Classes, index: u32) -> Value {
+    match classes.label(index as usize) {
+        Some(Label::Int(v)) => json!(v),
+        Some(Label::Float(v)) => json!(v),
+        Some(Label::Str(v)) => json!(v),
+        Some(Label::Bool(v)) => json!(v),
+        None => Value::Null,
+    }
 }
 
 /// What is wrong with a row, and where it stands.

@@ -92,6 +92,8 @@ impl What {
     pub(super) fn kind(self, model: &Model, name: &str, width: Option<usize>) -> Result<FieldType, String> {
         let lacks = |what: &str| Err(format!("model `{name}` is a {} without {what}", model.kind()));
         match self {
+            What::Label if model.targets().is_some() => Ok(FieldType::Any),
+            What::Index if model.targets().is_some() => lacks("one label a row: emit `label`"),
             What::Label | What::Index => match (model.classes(), self) {
                 (None, _) => lacks("classes: emit `value`"),
                 (Some(_), What::Index) => Ok(FieldType::Int),
@@ -100,7 +102,7 @@ impl What {
                 (Some(Classes::Str(_)), _) => Ok(FieldType::Str),
                 (Some(Classes::Bool(_)), _) => Ok(FieldType::Bool),
             },
-            What::Value if !model.has_predict() || model.classes().is_some() => lacks("values: emit `label`"),
+            What::Value if !model.has_predict() || model.classes().is_some() || texts(model) => lacks("values: emit `label`"),
             What::Value if model.n_outputs() > 1 => Ok(FieldType::F64s(u32::try_from(model.n_outputs()).ok())),
             What::Value => Ok(FieldType::Float),
             What::Anomaly if model.kind() != Kind::Outlier || !model.has_decision() => {
@@ -122,6 +124,11 @@ impl What {
             What::Decision | What::Scores => Ok(FieldType::F64s(decision_width(model, width))),
         }
     }
+}
+
+/// Whether it gives several labels a row, and some are texts.
+fn texts(model: &Model) -> bool {
+    model.targets().is_some_and(|targets| targets.iter().any(|classes| matches!(classes, Classes::Str(_))))
 }
 
 /// How many numbers the decision function has. One for two classes, one for each class or one for each pair of them
@@ -166,7 +173,7 @@ pub(super) fn are_names(emit: Option<&Emit>, check: &Check<'_>) -> bool {
 /// What is emitted: its place in the configuration, what it is, and the field it goes to.
 pub(super) fn resolve(emit: Option<&Emit>, model: &Model) -> Result<Vec<(String, What, String)>> {
     let Some(emit) = emit else {
-        let default = if model.classes().is_some() { What::Label } else { What::Value };
+        let default = if model.classes().is_some() || texts(model) { What::Label } else { What::Value };
         return Ok(vec![("emit".to_owned(), default, default.name().to_owned())]);
     };
     let one = |(key, name, field): (String, &String, &String)| What::parse(&key, name).map(|what| (key, what, field.clone()));

@@ -33,6 +33,8 @@ pub(super) struct Ready {
 #[derive(Default)]
 struct Scores {
     indices: Vec<u32>,
+    /// The labels of a row with several targets.
+    labels: Vec<Value>,
     values: Vec<f64>,
     proba: Option<Array2<f64>>,
     decision: Option<Array2<f64>>,
@@ -150,6 +152,10 @@ impl Scores {
         let any = |wanted: &[What]| what.iter().any(|w| wanted.contains(w));
         if any(&[What::Label, What::Index]) {
             model.predict_indices(x, &mut self.indices)?;
+            if let Some(targets) = model.targets() {
+                self.labels.clear();
+                self.labels.extend(self.indices.chunks_exact(targets.len().max(1)).map(|row| labels(row, targets)));
+            }
         }
         if any(&[What::Value]) {
             model.predict_values(x, &mut self.values)?;
@@ -185,7 +191,10 @@ impl Scores {
         };
         Some(match what {
             What::Index => ValueRef::Int(i64::from(*self.indices.get(at)?)),
-            What::Label => vote::label(classes?.label(*self.indices.get(at)? as usize)?),
+            What::Label => match classes {
+                Some(classes) => vote::label(classes.label(*self.indices.get(at)? as usize)?),
+                None => self.labels.get(at)?.as_ref(),
+            },
             What::Value => match *self.values.chunks_exact((self.values.len() / rows).max(1)).nth(at)? {
                 [value] => ValueRef::Float(value),
                 ref several => ValueRef::F64s(several),
@@ -198,6 +207,12 @@ impl Scores {
             What::Anomaly | What::Model | What::Version | What::Checksum => return None,
         })
     }
+}
+
+/// The label of each target.
+fn labels(row: &[u32], targets: &[Classes]) -> Value {
+    let label = |(i, classes): (&u32, &Classes)| classes.label(*i as usize).map(|label| vote::label(label).to_value());
+    Value::List(row.iter().zip(targets).filter_map(label).collect())
 }
 
 /// The `k` most probable classes, as maps of label and probability; equal ones in the model's order.

@@ -400,3 +400,33 @@ fn all_that_is_wrong_is_said_at_once() {
         assert_eq!(error.matches(place).count(), 1, "{place} in {error}");
     }
 }
+
+#[test]
+fn several_labels_a_row_are_a_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/fixtures/cases/several-targets.pkl");
+    let path = dir.path().join("several.safetensors");
+    squall_model::import(&source, &path, &mut |_, _| {}).unwrap();
+    let width = Model::open(&path).unwrap().n_features().unwrap();
+    let bolt = |config: serde_json::Value| {
+        let input = Schema::new([("x", FieldType::F64s(Some(width as u32)))]);
+        Harness::default().input(input).model("m", &path).bolt_config::<Config>(config)
+    };
+    let mut usual = bolt(serde_json::json!({"model": "m", "features": "x"})).unwrap();
+    assert_eq!(usual.context().outputs[0].fields.to_string(), "label: any");
+    let json = std::fs::read_to_string(source.with_extension("json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let rows: Vec<Vec<Value>> = serde_json::from_value::<Vec<Vec<f64>>>(json["x"].clone())
+        .unwrap()
+        .into_iter()
+        .map(|row| vec![Value::F64s(row)])
+        .collect();
+    usual.feed(rows).unwrap();
+    let labels: Vec<Value> = usual.rows("default").into_iter().map(|mut row| row.remove(0)).collect();
+    let expected: Vec<Value> = json["predict"].as_array().unwrap().iter().map(|row| Value::from(row.clone())).collect();
+    assert_eq!(labels, expected);
+
+    let error = |emit| bolt(serde_json::json!({"model": "m", "features": "x", "emit": [emit]})).err().unwrap().to_string();
+    assert!(error("value").contains("emit `label`"), "{}", error("value"));
+    assert!(error("index").contains("one label a row"), "{}", error("index"));
+}

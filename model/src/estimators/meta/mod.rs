@@ -3,6 +3,7 @@
 mod adaboost;
 mod calibrate;
 mod columns;
+mod constant;
 mod pairs;
 mod pipeline;
 mod stack;
@@ -12,10 +13,11 @@ mod vote;
 pub(crate) use adaboost::{ADA_CLASSIFIER, ADA_REGRESSOR};
 pub(crate) use calibrate::CALIBRATED;
 pub(crate) use columns::{COLUMNS, UNION};
+pub(crate) use constant::CONSTANT;
 pub(crate) use pairs::{ONE_VERSUS_ONE, ONE_VERSUS_REST};
 pub(crate) use pipeline::{PIPELINE, SEARCH};
 pub(crate) use stack::STACKING;
-pub(crate) use targets::TARGETS;
+pub(crate) use targets::{TARGETS, per_target};
 pub(crate) use vote::{BAGGING, VOTING};
 
 use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};

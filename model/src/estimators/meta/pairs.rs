@@ -3,7 +3,8 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::super::{Estimator, Family, Methods, Outline, Scorer, math};
-use crate::artefact::{Builder, Node, Store};
+use super::constant;
+use crate::artefact::{Builder, Child, Node, Store};
 use crate::import::Obj;
 use crate::{Classes, Column, Error, Kind};
 
@@ -16,6 +17,8 @@ pub(crate) const ONE_VERSUS_ONE: Family =
 struct Rest {
     members: Vec<Scorer>,
     classes: Classes,
+    /// Every class is there or not, by itself: its score is above the first number.
+    several: Option<(f64, Vec<Classes>)>,
     n_features: Option<usize>,
     takes: Option<Vec<Column>>,
 }
@@ -24,23 +27,42 @@ fn import_rest(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
     let mut node = Node::new(ONE_VERSUS_REST.op, object.class());
     let encoder = object.object("label_binarizer_")?;
     let kind = encoder.word("y_type_", "multiclass");
-    if !matches!(&*kind, "multiclass" | "binary") {
-        return Err(Error::unsupported(object.class(), format!("its target is {kind}: several labels per row")));
+    match &*kind {
+        "multiclass" | "binary" => {}
+        "multilabel-indicator" => node.set("several", true),
+        _ => return Err(Error::unsupported(object.class(), format!("its target is {kind}"))),
     }
     node.set_classes(encoder.classes()?);
-    super::import_list(object, "estimators_", builder, &mut node)?;
+    for (i, member) in object.list("estimators_")?.iter().enumerate() {
+        let Some(member) = member.object() else {
+            return Err(object.wrong("estimators_", format!("holds {}, no estimator", member.type_name())));
+        };
+        let constant = member.name() == constant::CLASS;
+        if i == 0 && constant {
+            // scikit-learn asks the first member for the threshold, and takes this one for no classifier.
+            node.set("half", true);
+        }
+        let inner = if constant { constant::node(&member)? } else { super::super::import(&member, builder)? };
+        builder.spend(256)?;
+        node.children.push(Child { name: i.to_string(), node: inner });
+    }
     Ok(node)
 }
 
 fn load_rest(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     let classes = node.need_classes()?;
     let members = binary(node, store)?;
-    if members.len() != classes.len() && !(members.len() == 1 && classes.len() == 2) {
+    let several = node.flag("several");
+    if members.len() != classes.len() && (several || members.len() != 1 || classes.len() != 2) {
         return Err(node.broken("its members do not fit its classes"));
     }
+    let several = several.then(|| {
+        let threshold = if node.flag("half") { 0.5 } else { members.first().map_or(0.5, super::binary_threshold) };
+        (threshold, vec![Classes::Int(vec![0, 1]); members.len()])
+    });
     let n_features = super::common_features(node, &members)?;
     let takes = super::common_columns(node, &members)?;
-    Ok(Box::new(Rest { members, classes, n_features, takes }))
+    Ok(Box::new(Rest { members, classes, several, n_features, takes }))
 }
 
 /// Members that tell two classes apart and can say how sure they are.
@@ -88,12 +110,18 @@ impl Estimator for Rest {
     }
 
     fn classes(&self) -> Option<&Classes> {
-        Some(&self.classes)
+        Some(&self.classes).filter(|_| self.several.is_none())
+    }
+
+    fn targets(&self) -> Option<&[Classes]> {
+        self.several.as_ref().map(|(_, targets)| targets.as_slice())
     }
 
     fn indices(&self, x: ArrayView2<'_, f64>, out: &mut Vec<u32>) -> Result<(), Error> {
         let scores = self.scores(x)?;
-        if let [only] = &self.members[..] {
+        if let Some((threshold, _)) = self.several {
+            out.extend(scores.iter().map(|s| u32::from(*s > threshold)));
+        } else if let [only] = &self.members[..] {
             let threshold = super::binary_threshold(only);
             out.extend(scores.iter().map(|s| u32::from(*s > threshold)));
         } else {
@@ -108,7 +136,7 @@ impl Estimator for Rest {
 
     fn proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
         let mut out = Array2::zeros((x.nrows(), self.classes.len()));
-        let single = self.members.len() == 1;
+        let single = self.members.len() == 1 && self.several.is_none();
         for (i, member) in self.members.iter().enumerate() {
             let proba = member.proba(x)?;
             for (mut row, p) in out.outer_iter_mut().zip(proba.column(1)) {
@@ -120,7 +148,7 @@ impl Estimator for Rest {
                 }
             }
         }
-        for mut row in out.outer_iter_mut() {
+        for mut row in out.outer_iter_mut().filter(|_| self.several.is_none()) {
             let sum = row.sum();
             if sum != 0.0 {
                 row /= sum;

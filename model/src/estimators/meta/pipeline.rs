@@ -108,6 +108,10 @@ impl Estimator for Pipeline {
         self.last.classes()
     }
 
+    fn targets(&self) -> Option<&[Classes]> {
+        self.last.targets()
+    }
+
     fn reads(&self) -> Reads {
         self.first().reads()
     }

@@ -1,12 +1,11 @@
-//! An estimator per target: `MultiOutputRegressor` and `MultiOutputClassifier`.
+//! An estimator per target: `MultiOutputRegressor` and `MultiOutputClassifier`, and classifiers that were trained on several targets.
 //!
-//! The classes of several targets are no one list of labels, so they are given as values: the model has
-//! as many values a row as targets. Labels therefore have to be numbers.
+//! The classes of several targets are no one list of labels: they are told as `targets`.
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
 use super::super::{Estimator, Family, Methods, Outline, Scorer};
-use crate::artefact::{Builder, Node, Store};
+use crate::artefact::{Builder, Child, Node, Store};
 use crate::import::Obj;
 use crate::{Classes, Column, Error, Kind};
 
@@ -18,6 +17,8 @@ struct Targets {
     n_features: Option<usize>,
     takes: Option<Vec<Column>>,
     kind: Kind,
+    /// Of each target, if all are classes.
+    targets: Option<Vec<Classes>>,
 }
 
 fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
@@ -25,9 +26,21 @@ fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
     let classifier = object.name() == "MultiOutputClassifier";
     node.set_kind(if classifier { Kind::Classifier } else { Kind::Regressor });
     super::import_list(object, "estimators_", builder, &mut node)?;
-    if node.children.iter().any(|c| matches!(c.node.classes(), Some(Classes::Str(_)))) {
-        let what = "its labels are texts, and the classes of several targets are given as numbers; train it on numbers";
-        return Err(Error::unsupported(object.class(), what));
+    Ok(node)
+}
+
+/// The node of a classifier with a list of classes for each target; `one` makes that of one target.
+pub(crate) fn per_target(
+    object: &Obj<'_>,
+    targets: Vec<Classes>,
+    builder: &mut Builder,
+    mut one: impl FnMut(&mut Builder, usize, Classes) -> Result<Node, Error>,
+) -> Result<Node, Error> {
+    let mut node = Node::new(TARGETS.op, object.class());
+    node.set_kind(Kind::Classifier);
+    for (i, classes) in targets.into_iter().enumerate() {
+        let inner = builder.deeper(|builder| one(builder, i, classes))?;
+        node.children.push(Child { name: i.to_string(), node: inner });
     }
     Ok(node)
 }
@@ -36,16 +49,20 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     let members = super::children(node, store)?;
     let n_features = super::common_features(node, &members)?;
     let one = |m: &Scorer| m.outline().methods.predict && (m.classes().is_some() || m.outline().n_outputs == 1);
-    if !members.iter().all(one) || members.iter().any(|m| matches!(m.classes(), Some(Classes::Str(_)))) {
+    let kind = node.kind()?;
+    let targets = members.iter().map(|m| m.classes().cloned()).collect::<Option<Vec<_>>>();
+    let targets = targets.filter(|_| kind == Kind::Classifier);
+    let texts = members.iter().any(|m| matches!(m.classes(), Some(Classes::Str(_))));
+    if !members.iter().all(one) || (targets.is_none() && texts) {
         return Err(node.broken("a member gives something else than one number"));
     }
     let takes = super::common_columns(node, &members)?;
-    Ok(Box::new(Targets { members, n_features, takes, kind: node.kind()? }))
+    Ok(Box::new(Targets { members, n_features, takes, kind, targets }))
 }
 
 impl Targets {
     fn has_proba(&self) -> bool {
-        self.kind == Kind::Classifier && self.members.iter().all(|m| m.classes().is_some() && m.outline().methods.proba)
+        self.targets.is_some() && self.members.iter().all(|m| m.outline().methods.proba)
     }
 }
 
@@ -69,6 +86,24 @@ impl Estimator for Targets {
         self.takes.as_deref()
     }
 
+    fn targets(&self) -> Option<&[Classes]> {
+        self.targets.as_deref()
+    }
+
+    fn indices(&self, x: ArrayView2<'_, f64>, out: &mut Vec<u32>) -> Result<(), Error> {
+        let (start, width) = (out.len(), self.members.len());
+        out.resize(start + x.nrows() * width, 0);
+        let mut indices = Vec::new();
+        for (target, member) in self.members.iter().enumerate() {
+            indices.clear();
+            member.indices(x, &mut indices)?;
+            for (row, index) in out[start..].chunks_exact_mut(width).zip(&indices) {
+                row[target] = *index;
+            }
+        }
+        Ok(())
+    }
+
     /// The probabilities of all targets side by side, which scikit-learn gives as a list.
     fn proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
         let parts = self.members.iter().map(|member| member.proba(x)).collect::<Result<Vec<_>, Error>>()?;
@@ -87,7 +122,7 @@ impl Estimator for Targets {
                 Some(classes) => {
                     indices.clear();
                     member.indices(x, &mut indices)?;
-                    values.extend(indices.iter().map(|i| number(classes, *i as usize)));
+                    values.extend(indices.iter().map(|i| classes.number(*i as usize)));
                 }
             }
             for (row, value) in out[start..].chunks_exact_mut(width).zip(&values) {
@@ -95,14 +130,5 @@ impl Estimator for Targets {
             }
         }
         Ok(())
-    }
-}
-
-fn number(classes: &Classes, i: usize) -> f64 {
-    match classes {
-        Classes::Int(v) => v.get(i).map_or(f64::NAN, |v| *v as f64),
-        Classes::Float(v) => v.get(i).copied().unwrap_or(f64::NAN),
-        Classes::Bool(v) => v.get(i).map_or(f64::NAN, |v| f64::from(u8::from(*v))),
-        Classes::Str(_) => f64::NAN,
     }
 }

@@ -1,5 +1,6 @@
 //! Single trees and forests: the mean of what the trees say.
 
+use super::super::meta::per_target;
 use super::super::{Family, n_features};
 use super::ensemble::{ENSEMBLE, Link};
 use super::flat::FlatBuilder;
@@ -46,29 +47,52 @@ pub(super) fn members<'h>(object: &Obj<'h>) -> Result<Vec<Obj<'h>>, Error> {
 }
 
 fn import(object: &Obj<'_>, builder: &mut Builder, kind: Kind, trees: &[Obj<'_>]) -> Result<Node, Error> {
+    match (kind, object.targets()) {
+        (Kind::Classifier, Some(targets)) => {
+            per_target(object, targets, builder, |builder, i, classes| one(object, builder, kind, trees, Some((i, classes))))
+        }
+        _ => one(object, builder, kind, trees, None),
+    }
+}
+
+/// All that the trees say, or what they say of one target.
+fn one(
+    object: &Obj<'_>,
+    builder: &mut Builder,
+    kind: Kind,
+    trees: &[Obj<'_>],
+    target: Option<(usize, Classes)>,
+) -> Result<Node, Error> {
     let mut node = Node::new(ENSEMBLE.op, object.class());
     node.n_features = Some(n_features(object)?);
     node.set_kind(kind);
     // scikit-learn compares 32-bit features with 64-bit thresholds.
     node.set("narrow", true);
-    let classes: Option<Classes> = match kind {
-        Kind::Classifier => Some(object.classes()?),
-        _ => None,
+    let (outputs, target, classes) = match (kind, target) {
+        (_, Some((target, classes))) => (None, target, Some(classes)),
+        (Kind::Classifier, None) => (Some(1), 0, Some(object.classes()?)),
+        (_, None) => (None, 0, None),
     };
     let mut flat: Option<FlatBuilder> = None;
     let mut takes_nan = true;
     for member in trees {
         let tree = Tree::of(member)?;
-        let width = tree.values.shape()[1] * tree.values.shape()[2];
-        let outputs = tree.values.shape()[if classes.is_some() { 2 } else { 1 }];
-        if outputs != width || classes.as_ref().is_some_and(|c| c.len() != width) {
-            return Err(object.wrong("tree_", "has several outputs of classes, which are not supported"));
+        let (there, most) = (tree.values.shape()[1], tree.values.shape()[2]);
+        let fits = match &classes {
+            Some(classes) => {
+                target < there && classes.len() <= most && outputs.is_none_or(|n| n == there && classes.len() == most)
+            }
+            None => most == 1,
+        };
+        if !fits {
+            return Err(object.wrong("tree_", "has values that do not fit its classes"));
         }
+        let width = classes.as_ref().map_or(there, Classes::len);
         takes_nan &= tree.takes_missing;
         let flat = flat.get_or_insert_with(|| FlatBuilder::new(width));
         let leaf = |i: usize, out: &mut Vec<f64>| {
             let start = out.len();
-            out.extend(tree.node_values(i));
+            out.extend(tree.node_values(i).skip(target * most).take(width));
             // Before 1.3 classifiers kept counts instead of shares.
             let sum: f64 = out[start..].iter().sum();
             if classes.is_some() && (sum - 1.0).abs() > 1e-9 && sum > 0.0 {
