@@ -165,6 +165,26 @@ fn all_topologies_that_ship_are_valid() {
 }
 
 #[test]
+fn an_import_takes_no_more_memory_than_it_is_given() {
+    let home = tempfile::tempdir().unwrap();
+    // A list of four million numbers, which are two bytes each here and many more once they are read.
+    let bomb = home.path().join("bomb.pkl");
+    std::fs::write(&bomb, [&b"\x80\x04]("[..], &b"K\x01".repeat(4_000_000), b"e."].concat()).unwrap();
+    let out = home.path().join("out.safetensors");
+    let import = |memory: &str| {
+        let args = ["model", "import", bomb.to_str().unwrap(), "-o", out.to_str().unwrap(), "--json", "--memory", memory];
+        let ran = squall(home.path(), &args);
+        assert!(text(&ran.stdout).contains("\"memory\": "), "the limit is told first: {}", text(&ran.stdout));
+        (ran.status.code(), text(&ran.stderr))
+    };
+    let (code, said) = import("100MB");
+    assert!(code.is_none() && said.contains("memory allocation of"), "{code:?} {said}");
+    let (code, said) = import("3GB");
+    assert!(code == Some(2) && said.contains("the pickle holds a list"), "{code:?} {said}");
+    assert!(!out.exists());
+}
+
+#[test]
 fn models_are_imported_described_and_tried() {
     let home = tempfile::tempdir().unwrap();
     let model = topologies().join("models/iris.pkl");

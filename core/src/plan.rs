@@ -129,6 +129,17 @@ pub struct PlannedComponent {
 }
 
 impl PlannedComponent {
+    /// Whether it scores with a model of this name, by its configuration: under a key that begins with `model`, alone or in a list.
+    ///
+    /// ```
+    /// # let c: squall_core::PlannedComponent = serde_json::from_str(
+    /// #     r#"{"id": "a", "kind": "bolt", "type": "classifier", "config": {"models": ["old", "new"]}, "parallelism": 1}"#).unwrap();
+    /// assert!(c.uses_model("new") && !c.uses_model("models"));
+    /// ```
+    pub fn uses_model(&self, model: &str) -> bool {
+        names(&self.config, model)
+    }
+
     /// The configuration as it may be shown to people: secret values are `***`.
     ///
     /// ```
@@ -145,6 +156,19 @@ impl PlannedComponent {
             }
         }
         shown
+    }
+}
+
+/// Whether a configuration names a model: under a key that begins with `model`, alone or in a list.
+fn names(config: &serde_json::Value, model: &str) -> bool {
+    match config {
+        serde_json::Value::Object(map) => map.iter().any(|(key, value)| match value {
+            serde_json::Value::String(text) => key.starts_with("model") && text == model,
+            serde_json::Value::Array(list) if key.starts_with("model") => list.iter().any(|v| v == model || names(v, model)),
+            value => names(value, model),
+        }),
+        serde_json::Value::Array(list) => list.iter().any(|v| names(v, model)),
+        _ => false,
     }
 }
 

@@ -23,6 +23,7 @@ pub use error::{Domain, Error};
 pub use estimators::onnx::OnnxWeights;
 pub use estimators::supported;
 pub use import::{Imported, Options, import, import_with, source_checksum};
+pub use memory::available_memory;
 pub use model::Model;
 pub use table::{Column, Table};
 pub use types::{Classes, Kind, Label, Rows, Texts};

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 /// Bytes that may be taken, in place of what the machine says.
 const OVERRIDE: &str = "SQUALL_MODEL_MEMORY";
 
-/// Bytes that this process can still have, page cache that would give way included; none where nothing tells.
-pub(crate) fn available() -> Option<u64> {
+/// Bytes of memory that this process can still have by what the machine and its control group tell, page cache that would give way
+/// included; none where nothing tells. `SQUALL_MODEL_MEMORY` overrides both.
+pub fn available_memory() -> Option<u64> {
     if let Some(bytes) = std::env::var(OVERRIDE).ok().and_then(|v| v.trim().parse().ok()) {
         return Some(bytes);
     }

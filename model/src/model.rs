@@ -289,7 +289,7 @@ impl Model {
     /// # Errors
     /// Too little memory, or the kernel's refusal.
     pub fn prefault(&self) -> Result<(), Error> {
-        if let Some(available) = memory::available() {
+        if let Some(available) = memory::available_memory() {
             let others = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
             let others = others.values().filter_map(Weak::upgrade).filter(|m| !std::ptr::eq(&**m, self));
             let others = others.map(|m| m.mapped_bytes()).sum();

@@ -1,30 +1,32 @@
-//! Model files that a browser sends: a command of the client's makes artefacts of them, in a process of its own.
+//! What nimbus, which knows no model, has a command of the client's do with models: it makes artefacts of files that a browser sends,
+//! and tells whether a version fits a topology.
 
-use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Deserialize;
-use squall_core::control::ImportedModel;
+use squall_core::control::{ImportedModel, ModelFit};
 use squall_core::{Error, Result};
 use tokio::sync::Semaphore;
 
 use crate::blobs::{Blobs, Pieces, write_down};
+use crate::command::{self, Command, Failed};
 use crate::denied::{Denied, Kind};
 
 /// An import that takes longer is given up.
 const LONGEST: Duration = Duration::from_secs(600);
+/// A check that takes longer is left to the workers.
+const LONGEST_CHECK: Duration = Duration::from_secs(10);
 
 /// The folder of uploads, and what is done with them.
 #[derive(Debug)]
 pub(crate) struct Imports {
     dir: PathBuf,
-    command: Option<Vec<OsString>>,
+    command: Option<Arc<Command>>,
     limit: u64,
     count: AtomicU64,
     /// One at a time: each holds a whole model in memory.
@@ -43,7 +45,7 @@ struct Said {
 
 impl Imports {
     /// Opens the folder, made if missing, and clears it of what a nimbus before did not finish.
-    pub(crate) fn open(dir: PathBuf, command: Option<Vec<OsString>>, limit: u64) -> Result<Self> {
+    pub(crate) fn open(dir: PathBuf, command: Option<Arc<Command>>, limit: u64) -> Result<Self> {
         let cannot = |e: std::io::Error| Error::external(format!("cannot use the folder {}", dir.display())).because(e);
         match std::fs::remove_dir_all(&dir) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(cannot(e)),
@@ -55,23 +57,20 @@ impl Imports {
 
     /// Takes in a model file and makes a blob of it. Whoever asks no more ends it.
     pub(crate) async fn import(&self, mut file: impl Pieces, blobs: &Arc<Blobs>) -> Result<ImportedModel, Denied> {
-        let Some((program, args)) = self.command.as_deref().and_then(<[OsString]>::split_first) else {
+        let Some(command) = &self.command else {
             return Err(Denied::new(Kind::NotNow, "this nimbus imports no models", "use `squall model deploy`"));
         };
         let folder = Folder(self.dir.join(self.count.fetch_add(1, Ordering::Relaxed).to_string()));
         std::fs::DirBuilder::new().mode(0o700).create(&folder.0).map_err(Error::from)?;
         let (upload, artefact) = (folder.0.join("upload"), folder.0.join("artefact"));
         write_down(&upload, self.limit, &mut file).await?;
-        let ran = {
+        let said = {
             let _turn = self.turn.acquire().await;
-            let mut command = tokio::process::Command::new(program);
-            command.args(args).arg(&upload).arg("--output").arg(&artefact).arg("--json");
-            command.stdin(Stdio::null()).kill_on_drop(true);
-            let ran = tokio::time::timeout(LONGEST, command.output()).await;
-            let late = || Denied::new(Kind::Failed, format!("the import took longer than {} s", LONGEST.as_secs()), "");
-            ran.map_err(|_| late())?.map_err(|e| Error::external("cannot start the import").because(e))?
+            let mut args = vec!["import".into(), upload.clone().into_os_string(), "--output".into()];
+            args.extend([artefact.clone().into_os_string(), "--json".into()]);
+            command.run(&args, &[], command::memory_for(&upload), LONGEST).await
         };
-        let said = understand(&ran, &upload)?;
+        let said: Said = said.map_err(|e| refused(&e, &upload))?;
         // Hashing takes its time.
         let blobs = blobs.clone();
         let found = tokio::task::spawn_blocking(move || blobs.adopt(&artefact)).await;
@@ -82,19 +81,39 @@ impl Imports {
         let Said { sha256: artefact, source_sha256: source, bytes, summary, warnings } = said;
         Ok(ImportedModel { artefact, source, bytes, summary, warnings })
     }
+
+    /// Refuses a version of a model with which components of its topology would not work or would emit other fields. What cannot be
+    /// told here is left to the workers, who try the version before it is in use.
+    pub(crate) async fn fits(&self, fit: &ModelFit) -> Result<(), Denied> {
+        let Some(command) = &self.command else { return Ok(()) };
+        let memory = fit.artefacts.values().map(|path| command::memory_for(path)).fold(0, u64::saturating_add);
+        let question = serde_json::to_vec(fit).map_err(Error::from)?;
+        match command.run(&["fits".into()], &question, memory, LONGEST_CHECK).await {
+            Ok(()) => Ok(()),
+            Err(Failed::Refused(words)) => {
+                Err(Denied::new(Kind::Wrong, words, "deploy a version that takes and gives what the one in use does"))
+            }
+            Err(other) => {
+                log::warn!(model = fit.model.as_str(), file = fit.file.as_str(); "the check of a model's version {other}");
+                Ok(())
+            }
+        }
+    }
 }
 
-/// What became of an import; a file that is no model is refused in the command's own words.
-fn understand(ran: &Output, upload: &Path) -> Result<Said, Denied> {
-    if ran.status.success() {
-        return Ok(serde_json::from_slice(&ran.stdout).map_err(Error::from)?);
+/// Why an import came to nothing; a file that is no model is refused in the command's own words.
+fn refused(failed: &Failed, upload: &Path) -> Denied {
+    match failed {
+        Failed::Refused(words) => {
+            let words = words.replace(&*upload.to_string_lossy(), "the file");
+            Denied::new(Kind::Wrong, words, "docs/models.md tells what can be imported")
+        }
+        Failed::Memory(_) => {
+            let remedy = "import it with `squall model import` where there is more, and deploy the file that this makes";
+            Denied::new(Kind::TooLarge, format!("the import {failed}"), remedy)
+        }
+        Failed::Late(_) | Failed::Broken(_) => Denied::new(Kind::Failed, format!("the import {failed}"), ""),
     }
-    let words = String::from_utf8_lossy(&ran.stderr);
-    let words = words.trim().trim_start_matches("squall: ").replace(&*upload.to_string_lossy(), "the file");
-    if ran.status.code() == Some(2) {
-        return Err(Denied::new(Kind::Wrong, words, "docs/models.md tells what can be imported"));
-    }
-    Err(Denied::new(Kind::Failed, format!("the import failed ({}): {words}", ran.status), ""))
 }
 
 /// The folder of one import; gone when it is dropped.
@@ -121,13 +140,13 @@ mod tests {
     }
 
     /// An importer made of shell: a copy is the artefact.
-    const COPY: &str = r#"cp "$1" "$3"; h=$(sha256sum "$1"); h=${h%% *}
+    const COPY: &str = r#"cp "$2" "$4"; h=$(sha256sum "$2"); h=${h%% *}
         echo "{\"sha256\": \"$h\", \"source_sha256\": \"$h\", \"bytes\": 2, \"summary\": \"s\", \"warnings\": [\"w\"]}""#;
 
     async fn import(dir: &Path, script: &str, file: &'static str) -> (Arc<Blobs>, Result<ImportedModel, Denied>) {
         let blobs = Arc::new(Blobs::open(dir.join("blobs"), 100).unwrap());
-        let command = ["sh", "-c", script, "sh"].map(OsString::from).to_vec();
-        let imports = Imports::open(dir.join("imports"), Some(command), 10).unwrap();
+        let command = Command::new(["sh", "-c", script, "sh"].map(Into::into).to_vec());
+        let imports = Imports::open(dir.join("imports"), command.map(Arc::new), 10).unwrap();
         let imported = imports.import(Whole(Some(file)), &blobs).await;
         assert_eq!(std::fs::read_dir(dir.join("imports")).unwrap().count(), 0, "nothing is left behind");
         (blobs, imported)
@@ -145,14 +164,17 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_model_is_refused_in_words_and_makes_no_blob() {
         let dir = tempfile::tempdir().unwrap();
-        let (_, refused) = import(dir.path(), "echo \"squall: $1: no model\" >&2; exit 2", "ab").await;
+        let (_, refused) = import(dir.path(), "echo \"squall: $2: no model\" >&2; exit 2", "ab").await;
         let refused = refused.unwrap_err();
         assert_eq!((refused.kind, refused.problem.error.as_str()), (Kind::Wrong, "the file: no model"));
         let (_, broken) = import(dir.path(), "kill -9 $$", "ab").await;
         assert_eq!(broken.unwrap_err().kind, Kind::Failed);
+        let hungry = "echo '{\"memory\": 5000000000}'; echo 'memory allocation of 9 bytes failed' >&2; kill -6 $$";
+        let hungry = import(dir.path(), hungry, "ab").await.1.unwrap_err();
+        assert_eq!((hungry.kind, &*hungry.problem.error), (Kind::TooLarge, "the import needed more than 5.0 GB of memory"));
         let (_, large) = import(dir.path(), COPY, "more than ten bytes").await;
         assert_eq!(large.unwrap_err().kind, Kind::TooLarge);
-        let (_, lies) = import(dir.path(), &COPY.replace("cp \"$1\"", "date >"), "ab").await;
+        let (_, lies) = import(dir.path(), &COPY.replace("cp \"$2\"", "date >"), "ab").await;
         assert_eq!(lies.unwrap_err().kind, Kind::Failed);
         assert_eq!(std::fs::read_dir(dir.path().join("blobs")).unwrap().count(), 1, "only the liar's, which nobody names");
     }

@@ -22,10 +22,10 @@ pub struct Options {
     pub blob_limit: u64,
     /// How long a blob is kept that no topology names and nobody asks for.
     pub blob_grace: Duration,
-    /// What makes an artefact of a model file: a command that takes `FILE --output ARTEFACT --json` besides and is
-    /// `squall model import`, so that nimbus knows no model format and a file that breaks the import breaks another process; none:
-    /// uploads of model files are refused.
-    pub importer: Option<Vec<OsString>>,
+    /// What knows models and components: a command that is `squall model`, so that nimbus knows no model format and a file that breaks
+    /// an import breaks another process. It takes `import FILE --output ARTEFACT --json` and `fits`, both with `--memory BYTES`. None:
+    /// uploads of model files are refused, and whether a version fits its topology is left to the workers.
+    pub model_command: Option<Vec<OsString>>,
     /// The clock; another one only in tests.
     pub clock: Arc<dyn Clock>,
 }
@@ -40,7 +40,7 @@ impl Options {
             lease: Duration::from_secs(3),
             blob_limit: 8 << 30,
             blob_grace: Duration::from_secs(3600),
-            importer: None,
+            model_command: None,
             clock: Arc::new(SystemClock::default()),
         }
     }

@@ -36,12 +36,14 @@ pub struct Machine {
     pub slots: u32,
     /// The address of it and its workers; one of loopback.
     pub address: Ipv4Addr,
+    /// The bytes of memory that models may take there; none: what there is.
+    pub model_memory: Option<u64>,
 }
 
 impl Machine {
     /// A supervisor of this name with so many slots.
     pub fn new(name: &str, slots: u32) -> Machine {
-        Machine { name: name.to_owned(), slots, address: Ipv4Addr::LOCALHOST }
+        Machine { name: name.to_owned(), slots, address: Ipv4Addr::LOCALHOST, model_memory: None }
     }
 }
 
@@ -146,6 +148,9 @@ impl Cluster {
             "--bind",
             &address,
         ]);
+        if let Some(bytes) = self.supervisors[at].0.model_memory {
+            command.env("SQUALL_MODEL_MEMORY", bytes.to_string());
+        }
         self.supervisors[at].1 = Some(Daemon::start(name, &mut command));
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use squall_core::control::{Deployment, DeploymentState, TopologyModels, TopologyState};
 use squall_tests::model_file::logistic;
-use squall_tests::{Cluster, Machine, wait_for, wait_until};
+use squall_tests::{Cluster, Machine, wait_until};
 
 /// Each classifier is one task and has a file of its own, in which its predictions stand in the order it made them.
 fn topology(dir: &Path) -> String {
@@ -62,16 +62,19 @@ fn emitted(cluster: &Cluster) -> u64 {
 }
 
 /// A call that no verb makes.
-fn call(cluster: &Cluster, method: &str, path: &str, body: &[u8]) -> u16 {
+fn call(cluster: &Cluster, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
     let request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", cluster.url()));
     let request = request.header("authorization", format!("Bearer {}", cluster.token())).body(body).unwrap();
     let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-    ureq::Agent::new_with_config(config).run(request).unwrap().status().as_u16()
+    let mut response = ureq::Agent::new_with_config(config).run(request).unwrap();
+    let text = response.body_mut().read_to_string().unwrap();
+    (response.status().as_u16(), serde_json::from_str(&text).unwrap_or_default())
 }
 
 #[test]
 fn versions_are_deployed_and_rolled_back_under_load() {
-    let cluster = Cluster::start(&[Machine::new("one", 2), Machine::new("two", 1)]);
+    let two = Machine { model_memory: Some(100_000), ..Machine::new("two", 1) };
+    let cluster = Cluster::start(&[Machine::new("one", 2), two]);
     let files: Vec<String> = (0..3).map(|label| always(&cluster, label)).collect();
     let file = cluster.file("scoring.toml", &topology(cluster.dir()));
     cluster.squall(&["submit", &file, "--wait"]).ok();
@@ -92,15 +95,22 @@ fn versions_are_deployed_and_rolled_back_under_load() {
     cluster.squall(&["model", "deploy", "m", "nowhere.pkl"]).code(4);
     cluster.squall(&["model", "deploy", "mm", &files[1]]).code(4);
 
-    // One that only a worker finds out to be none leaves the version before in use everywhere.
+    // Nor does anything begin that is no model at all.
     let garbage = b"no model at all";
     let sha256: String = Sha256::digest(garbage).iter().map(|b| format!("{b:02x}")).collect();
-    assert_eq!(call(&cluster, "PUT", &format!("/v1/blobs/{sha256}"), garbage), 201);
+    assert_eq!(call(&cluster, "PUT", &format!("/v1/blobs/{sha256}"), garbage).0, 201);
     let body = json!({"artefact": sha256, "source": sha256, "bytes": 15, "file": "garbage"}).to_string();
-    let deploy = "/v1/topologies/scoring/models/m/deploy";
-    assert_eq!(call(&cluster, "POST", deploy, body.as_bytes()), 200);
-    let failed = wait_for("the refusal", || history(&cluster).into_iter().find(|d| d.state == DeploymentState::Failed));
-    assert!(failed.reason.starts_with("worker ") && failed.reason.contains("cannot open model `m`"), "{}", failed.reason);
+    let (code, refusal) = call(&cluster, "POST", "/v1/topologies/scoring/models/m/deploy", body.as_bytes());
+    assert_eq!((code, history(&cluster).len()), (422, 2), "{refusal}");
+
+    // One that only a worker cannot use leaves the version before in use everywhere.
+    let large = cluster.dir().join("large.pkl");
+    logistic(&large, (20_000, 1), |_| 0.0, |_| 0.0);
+    let failed = cluster.squall(&["model", "deploy", "m", &large.to_string_lossy()]).code(1);
+    assert!(failed.stderr.contains("m: version 3 is not in use: worker "), "{}", failed.stderr);
+    assert!(failed.stderr.contains("cannot read model `m` into memory"), "{}", failed.stderr);
+    let failed = history(&cluster).into_iter().find(|d| d.state == DeploymentState::Failed);
+    assert_eq!(failed.map(|d| d.version), Some(3));
     assert_eq!(models(&cluster).models[0].current().map(|d| d.version), Some(2));
 
     cluster.squall(&["model", "deploy", "m", &files[2]]).ok();
@@ -161,4 +171,48 @@ fn a_worker_that_dies_comes_back_with_the_version_in_use() {
     assert_eq!(models(&cluster).models[0].current().map(|d| d.version), Some(2));
     let again = cluster.squall(&["model", "rollback", "m"]).ok();
     assert!(again.stdout.starts_with("m version 1 is in use"), "{}", again.stdout);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_nimbus_too_where_a_bolt_has_several_models() {
+    let cluster = Cluster::start(&[Machine::new("one", 1)]);
+    let _files: Vec<String> = (0..2).map(|label| always(&cluster, label)).collect();
+    cluster.submit(
+        r#"
+name = "scoring"
+[models.a]
+path = "0.pkl"
+[models.m]
+path = "1.pkl"
+[spouts.numbers]
+type = "sequence"
+config = { rate = 100 }
+[bolts.both]
+type = "classifier"
+inputs = [{ from = "numbers", grouping = "shuffle" }]
+config = { models = ["a", "m"], features = ["n"], emit = ["proba"] }
+"#,
+    );
+    cluster.running("scoring");
+    // As the page does it: nimbus imports the file, and is told to deploy what came of it.
+    let deploy = |name: &str, of: (usize, usize)| {
+        let file = cluster.dir().join(name);
+        logistic(&file, of, |_| 0.0, |class| if class == 2 { 5.0 } else { 0.0 });
+        let (code, imported) = call(&cluster, "POST", "/v1/models/import", &std::fs::read(&file).unwrap());
+        assert_eq!(code, 200, "{imported}");
+        let body =
+            json!({"artefact": imported["artefact"], "source": imported["source"], "bytes": imported["bytes"], "file": name});
+        call(&cluster, "POST", "/v1/topologies/scoring/models/m/deploy", body.to_string().as_bytes())
+    };
+    let (code, refusal) = deploy("wide.pkl", (3, 2));
+    let why = refusal["error"].as_str().unwrap();
+    assert_eq!(code, 422, "{refusal}");
+    assert!(why.starts_with("`both` cannot use wide.pkl: ") && why.contains("takes 2 features"), "{why}");
+    let (code, refusal) = deploy("four.pkl", (4, 1));
+    assert_eq!(code, 422, "{refusal}");
+    let why = refusal["error"].as_str().unwrap();
+    assert!(why.contains("m_proba: f64[4]") && why.contains("the topology was checked with"), "{why}");
+    assert!(models(&cluster).models.iter().all(|m| m.history.len() == 1), "nothing of it is in the history");
+    assert_eq!(deploy("fits.pkl", (3, 1)).0, 200);
+    wait_until("it is in use", || models(&cluster).models.iter().any(|m| m.current().map(|d| d.version) == Some(2)));
 }

@@ -207,7 +207,7 @@ fn a_model_is_deployed_from_a_file_in_the_browser() {
     browser.eval("location.hash = '#/t/scoring'");
 
     browser.click("button", "Deploy a file");
-    for (file, why) in [(&bad, "notes.txt: "), (&more, "version 2 is not in use: ")] {
+    for (file, why) in [(&bad, "notes.txt: "), (&more, "`classify` cannot use more.pkl: ")] {
         browser.choose("dialog [type=file]", file);
         browser.click("dialog button[type=submit]", "Deploy");
         browser.wait(&format!("document.querySelector('dialog .wrong:not([hidden])')?.textContent.includes('{why}')"));
@@ -218,7 +218,7 @@ fn a_model_is_deployed_from_a_file_in_the_browser() {
     browser.choose("dialog [type=file]", &good);
     browser.click("dialog button[type=submit]", "Deploy");
     browser.wait("!document.querySelector('dialog')");
-    browser.wait("[...document.querySelectorAll('[aria-label=\"Versions of m\"] tbody tr')].some((r) => r.textContent.startsWith('3current'))");
+    browser.wait("[...document.querySelectorAll('[aria-label=\"Versions of m\"] tbody tr')].some((r) => r.textContent.startsWith('2current'))");
     let versions: serde_json::Value = cluster.squall(&["model", "history", "m", "--json"]).ok().json();
     assert!(versions.to_string().contains("other.pkl"), "{versions}");
 

@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     let mut options = squall_nimbus::Options::new(dir);
     options.log_file = Some(log_file);
     options.lease = args.lease;
-    options.importer = Some(daemon::own("model import")?);
+    options.model_command = Some(daemon::own("model")?);
     options.discovery = if args.hidden { None } else { squall_nimbus::discovery_path() };
     daemon::runtime()?.block_on(async {
         let stop = daemon::told_to_stop()?;

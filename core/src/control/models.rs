@@ -1,8 +1,11 @@
 //! Between clients and nimbus, about versions of models.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
-use crate::ModelNumbers;
+use crate::{ModelNumbers, Plan};
 
 /// `POST /v1/topologies/{name}/models/{model}/deploy`
 ///
@@ -22,6 +25,25 @@ pub struct Deploy {
     pub bytes: u64,
     /// The name of the file it was imported from, for people.
     pub file: String,
+}
+
+/// The question of nimbus to `squall model fits`, as JSON on its standard input: whether a version of a model fits a topology.
+///
+/// ```
+/// let fit: squall_core::control::ModelFit =
+///     serde_json::from_str(r#"{"plan": {"name": "digits"}, "model": "m", "file": "new.pkl", "artefacts": {"m": "/blobs/ab"}}"#).unwrap();
+/// assert_eq!(fit.artefacts.len(), 1);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelFit {
+    /// The topology's plan.
+    pub plan: Plan,
+    /// The model.
+    pub model: String,
+    /// The name of the file that the version was imported from, for people.
+    pub file: String,
+    /// The artefact files of all the topology's models by name: of this one the new version, of the others those in use.
+    pub artefacts: BTreeMap<String, PathBuf>,
 }
 
 /// What `POST /v1/models/import` answers: a model file became a blob, which may be deployed.

@@ -147,7 +147,7 @@ impl World {
             let gauges = t.statistics.gauges(self.clock.now());
             let totals = t.statistics.totals();
             for (name, model) in in_use(&t.record) {
-                let users = t.plan.components.iter().filter(|c| names(&c.config, name)).map(|c| ModelUser {
+                let users = t.plan.components.iter().filter(|c| c.uses_model(name)).map(|c| ModelUser {
                     component: c.id.clone(),
                     executed: totals.get(&c.id).map_or(0, |n| n.executed),
                     executed_per_s: gauges.get(&c.id).map_or(0.0, |g| g.rates.executed),
@@ -190,19 +190,6 @@ impl World {
             nodes: t.plan.components.iter().zip(layout.boxes).map(node).collect(),
             edges: edges.into_iter().zip(layout.lines).map(|((.., streams), line)| GraphEdge { streams, line }).collect(),
         })
-    }
-}
-
-/// Whether a configuration names a model: under `model`, alone or in a list.
-fn names(config: &serde_json::Value, model: &str) -> bool {
-    match config {
-        serde_json::Value::Object(map) => map.iter().any(|(key, value)| match value {
-            serde_json::Value::String(text) => key.starts_with("model") && text == model,
-            serde_json::Value::Array(list) if key.starts_with("model") => list.iter().any(|v| v == model || names(v, model)),
-            value => names(value, model),
-        }),
-        serde_json::Value::Array(list) => list.iter().any(|v| names(v, model)),
-        _ => false,
     }
 }
 

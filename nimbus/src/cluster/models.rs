@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use squall_core::control::{
-    Deploy, Deployment, DeploymentState, ModelOnWorker, ModelOrder, ModelState, ModelStatus, ModelVersion, Rollback,
+    Deploy, Deployment, DeploymentState, ModelFit, ModelOnWorker, ModelOrder, ModelState, ModelStatus, ModelVersion, Rollback,
     TopologyModels, is_sha256,
 };
 use squall_core::suggest::did_you_mean;
@@ -77,24 +77,46 @@ fn give_up(all: &mut [Deployment], why: &str) {
     }
 }
 
+/// Refuses what is no hash or no name.
+fn sound(deploy: &Deploy) -> Result<(), Denied> {
+    if !is_sha256(&deploy.artefact) || !is_sha256(&deploy.source) {
+        return Err(Denied::new(Kind::Wrong, "`artefact` or `source` is no SHA-256", "64 hex digits in lower case"));
+    }
+    if deploy.file.len() > LONGEST_FILE || deploy.file.contains(char::is_control) {
+        return Err(Denied::new(
+            Kind::Wrong,
+            "`file` is too long or has control characters",
+            "the file's name alone is enough",
+        ));
+    }
+    Ok(())
+}
+
 impl World {
     /// The artefacts that must be kept for a topology.
     pub(super) fn artefacts(t: &Topology) -> impl Iterator<Item = &str> {
         t.record.models.values().flatten().map(|d| d.artefact.as_str())
     }
 
+    /// What is to be asked before a version is brought into use; nothing where it is not here, or in use.
+    pub(crate) fn fit(&self, id: &str, model: &str, deploy: &Deploy) -> Result<Option<ModelFit>, Denied> {
+        sound(deploy)?;
+        let all = self.deployments(id, model)?;
+        if self.blobs.size(&deploy.artefact).is_none() || current(all).is_some_and(|d| d.artefact == deploy.artefact) {
+            return Ok(None);
+        }
+        let t = self.topology(id)?;
+        let path = |artefact: &str| self.blobs.path(artefact);
+        let mut artefacts: BTreeMap<_, _> =
+            in_use(&t.record).filter_map(|(name, d)| Some((name.clone(), path(&d.artefact)?))).collect();
+        artefacts.extend(path(&deploy.artefact).map(|path| (model.to_owned(), path)));
+        let (plan, model, file) = ((*t.plan).clone(), model.to_owned(), deploy.file.clone());
+        Ok(Some(ModelFit { plan, model, file, artefacts }))
+    }
+
     /// Begins to bring a version into use.
     pub(crate) fn deploy(&mut self, id: &str, model: &str, deploy: Deploy) -> Result<Deployment, Denied> {
-        if !is_sha256(&deploy.artefact) || !is_sha256(&deploy.source) {
-            return Err(Denied::new(Kind::Wrong, "`artefact` or `source` is no SHA-256", "64 hex digits in lower case"));
-        }
-        if deploy.file.len() > LONGEST_FILE || deploy.file.contains(char::is_control) {
-            return Err(Denied::new(
-                Kind::Wrong,
-                "`file` is too long or has control characters",
-                "the file's name alone is enough",
-            ));
-        }
+        sound(&deploy)?;
         let all = self.deployments(id, model)?;
         if let Some(now) = current(all).filter(|d| d.artefact == deploy.artefact && preparing(all).is_none()) {
             return Ok(now.clone());

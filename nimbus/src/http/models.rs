@@ -36,6 +36,9 @@ pub(super) async fn deploy(
     request: Request,
 ) -> Result<Json<Deployment>, Denied> {
     let deploy: Deploy = body(request, LONGEST).await?;
+    if let Some(fit) = nimbus.look(|w| w.find(&name).and_then(|id| w.fit(&id, &model, &deploy)))? {
+        nimbus.imports().fits(&fit).await?;
+    }
     nimbus.change(|w| w.find(&name).and_then(|id| w.deploy(&id, &model, deploy))).map(Json)
 }
 

@@ -156,7 +156,7 @@ async fn start(dir: &Path, shape: Shape, stop: &[watch::Sender<bool>; 2]) -> Out
     let token = nimbus::token(&nimbus_dir)?;
     // No discovery file: `squall list` is not to find what is gone in a minute.
     let mut options = nimbus::Options::new(nimbus_dir);
-    options.importer = Some(daemon::own("model import")?);
+    options.model_command = Some(daemon::own("model")?);
     let nimbus = tokio::spawn(nimbus::run(options, listener, until(&stop[0])));
 
     let mut worker = daemon::own("worker")?;

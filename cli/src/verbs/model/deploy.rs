@@ -1,13 +1,12 @@
 //! `squall model deploy`, `squall model rollback`: another version of a model for a running topology.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use squall_core::control::{Deploy, Deployment, DeploymentState, Rollback};
-use squall_core::{Plan, ResolveRequest};
 
+use super::fits::fits;
 use super::{Held, find};
-use crate::catalog;
 use crate::client::{Client, Where};
 use crate::exit::{Failure, Outcome};
 use crate::models::{self, file_name};
@@ -71,7 +70,8 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     for warning in &artefact.warnings {
         show.note(&format!("warning: {warning}"));
     }
-    fits(&client.plan(&topology)?, &args.name, &artefact.path, &file_name(&args.file))?;
+    let artefacts = BTreeMap::from([(args.name.clone(), artefact.path.clone())]);
+    fits(&client.plan(&topology)?, &args.name, &file_name(&args.file), &artefacts)?;
     client.upload(&artefact.path, &artefact.artefact, show)?;
     let models::Artefact { artefact, source, bytes, .. } = artefact;
     let deployment = client.deploy(&topology, &args.name, &Deploy { artefact, source, bytes, file: file_name(&args.file) })?;
@@ -83,41 +83,6 @@ pub(crate) fn run_rollback(args: &RollbackArgs, place: &Where, show: &Show) -> O
     let (topology, _) = find(&client, &args.name, args.topology.as_deref())?;
     let deployment = client.rollback(&topology, &args.name, &Rollback { version: args.to })?;
     end(&client, &topology, &args.name, deployment, args.no_wait, show)
-}
-
-/// Whether the components that use a model would emit the same fields with this file; so that a wrong file is refused before it
-/// travels. Workers check again: they know components that this command does not.
-fn fits(plan: &Plan, name: &str, file: &Path, called: &str) -> Outcome {
-    let mut catalog = catalog::open(None)?;
-    let known: Vec<String> = catalog.types()?.into_iter().map(|t| t.name).collect();
-    let uses = |c: &&squall_core::PlannedComponent| {
-        let named = c.config.as_object().is_some_and(|o| o.get("model").and_then(|m| m.as_str()) == Some(name));
-        // What is masked cannot be checked.
-        named && c.secrets.is_empty() && known.contains(&c.type_name)
-    };
-    for component in plan.components.iter().filter(uses) {
-        let request = ResolveRequest {
-            kind: component.kind,
-            type_name: component.type_name.clone(),
-            config: component.config.clone(),
-            inputs: component.inputs.clone(),
-            partial: false,
-            models: BTreeMap::from([(name.to_owned(), file.to_path_buf())]),
-        };
-        let cannot = |why: String| Err(Failure::Usage(format!("`{}` cannot use {called}: {why}", component.id)));
-        match catalog.resolve(&request)? {
-            Err(refused) => return cannot(refused.faults.iter().map(|f| f.message.as_str()).collect::<Vec<_>>().join("; ")),
-            Ok(resolved) if resolved.outputs != component.outputs => {
-                let fields = |outputs: &[squall_core::StreamDecl]| {
-                    outputs.iter().map(|o| format!("({})", o.fields)).collect::<Vec<_>>().join(", ")
-                };
-                let (now, before) = (fields(&resolved.outputs), fields(&component.outputs));
-                return cannot(format!("it would emit {now}, and the topology was checked with {before}"));
-            }
-            Ok(_) => {}
-        }
-    }
-    Ok(())
 }
 
 /// Waits until a deployment has come to its end, and tells it.

@@ -6,6 +6,7 @@ use serde_json::json;
 use squall_model::Options;
 
 use super::Held;
+use super::bounds::Bounds;
 use crate::exit::Outcome;
 use crate::models;
 use crate::show::{Show, size};
@@ -30,9 +31,12 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
     #[command(flatten)]
     held: Held,
+    #[command(flatten)]
+    bounds: Bounds,
 }
 
 pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
+    args.bounds.set(show)?;
     let out = args.output.clone().unwrap_or_else(|| args.file.with_extension("safetensors"));
     let bar = show.bytes_bar(&format!("importing {}", models::file_name(&args.file)), 0);
     let mut options = Options::default();

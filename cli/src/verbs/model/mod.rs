@@ -1,7 +1,9 @@
 //! `squall model`: model files, without a cluster; and the versions of models in running topologies.
 
+mod bounds;
 mod deploy;
 mod export;
+mod fits;
 mod history;
 mod import;
 mod inspect;
@@ -39,6 +41,8 @@ enum Command {
     List(history::Args),
     History(history::HistoryArgs),
     Rollback(deploy::RollbackArgs),
+    #[command(hide = true)]
+    Fits(fits::Args),
 }
 
 pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
@@ -51,6 +55,7 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
         Command::List(args) => history::run(args, place, show),
         Command::History(args) => history::run_history(args, place, show),
         Command::Rollback(args) => deploy::run_rollback(args, place, show),
+        Command::Fits(args) => fits::run(args, show),
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn open(node: &Node, store: &Store) -> Result<Session, Error> {
     }
     // A copy for this process, which has to fit before the runtime makes it.
     let needed = views.iter().map(|v| v.len() as u64).sum::<u64>() + model.len() as u64;
-    if let Some(available) = memory::available().filter(|available| needed > *available) {
+    if let Some(available) = memory::available_memory().filter(|available| needed > *available) {
         return Err(Error::Memory { path: store.path.clone(), needed, others: 0, available });
     }
     let whole = join(model.slice(), &|n| views.get(n).map(|v| Place::Here(v.slice())))?;
