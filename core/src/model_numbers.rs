@@ -27,8 +27,8 @@ pub struct ModelNumbers {
     pub errors: u64,
     /// Nanoseconds to score a batch.
     pub latency: Histogram,
-    /// The scores given: the highest probability of each row; of models without probabilities the decision value of one column,
-    /// or what they predict. Empty while only labels are emitted: scores are not computed only to be counted.
+    /// The scores given: the highest probability of each row; of models without probabilities the highest decision value, or what they
+    /// predict. Of some rows only where no scores are emitted: the others are not computed only to be counted.
     pub scores: Scores,
 }
 

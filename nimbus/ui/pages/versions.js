@@ -26,7 +26,7 @@ function one(topology, model, update) {
     const numbers = model.numbers.find((n) => n.version === d.version);
     const back = d.state === 'replaced' && h('button', { type: 'button', class: 'plain', onclick: () => rollback(topology, model.name, d).then(update) }, 'Roll back to it');
     return h('tr', {}, h('th', { scope: 'row' }, `${d.version}`), h('td', {}, badge(d.state, TONES[d.state])), h('td', {}, d.file), h('td', { class: 'num' }, bytes(d.bytes)), h('td', {}, clock(d.unix_ms)),
-      h('td', { class: 'num' }, count(numbers?.rows ?? 0)), h('td', { class: 'num' }, count(numbers?.errors ?? 0)), h('td', {}, numbers ? scores(numbers.scores) : '–'), h('td', {}, d.reason ?? '', back));
+      h('td', { class: 'num' }, count(numbers?.rows ?? 0)), h('td', { class: 'num' }, count(numbers?.errors ?? 0)), h('td', {}, numbers ? scores(numbers) : '–'), h('td', {}, d.reason ?? '', back));
   });
   return h('div', { class: 'tabled' }, h('h3', {}, model.name), h('table', { 'aria-label': `Versions of ${model.name}` },
     h('thead', {}, h('tr', {}, ['Version', 'State', 'File'].map((t) => h('th', { scope: 'col' }, t)), h('th', { scope: 'col', class: 'num' }, 'Size'), h('th', { scope: 'col' }, 'Deployed'), h('th', { scope: 'col', class: 'num' }, 'Rows scored'), h('th', { scope: 'col', class: 'num' }, 'Errors'), h('th', { scope: 'col' }, 'Scores'), h('th', { scope: 'col' }, ''))),
@@ -40,9 +40,9 @@ const rollback = (topology, model, to) => ask({
 });
 
 /** How scores are distributed: a bar for each range that holds some, from low to high. */
-function scores(counts) {
+function scores({ scores: counts, rows }) {
   const ranges = Object.entries(counts).map(([range, n]) => [Number(range), n]).sort((a, b) => a[0] - b[0]);
-  if (!ranges.length) return '–';
+  if (!ranges.length) return rows ? h('span', { class: 'dim', title: 'The model gives neither probabilities nor decision values nor numbers.' }, 'none') : '–';
   const [first, last] = [ranges[0][0], ranges[ranges.length - 1][0]];
   const [width, top] = [110 / Math.max(20, last - first + 1), Math.max(...ranges.map(([, n]) => n))];
   const svg = s('svg', { class: 'spark', viewBox: '0 0 110 26', width: 110, height: 26, role: 'img', 'aria-label': 'Distribution of scores' });
@@ -52,7 +52,8 @@ function scores(counts) {
     bar.append(s('title', {}, `from ${edge(range)}: ${n.toLocaleString('en-US')}`));
     return bar;
   }));
-  return svg;
+  const all = ranges.reduce((sum, [, n]) => sum + n, 0);
+  return h('span', { class: 'scores' }, svg, all < rows && h('span', { class: 'dim', title: 'Only labels are emitted, so that scores are computed of some rows only.' }, ` of ${count(all)} rows`));
 }
 
 /** Where a range begins: twentieths between -1 and 1, beyond each a tenth wider. */

@@ -2,6 +2,7 @@
 
 mod outputs;
 mod ready;
+mod sample;
 mod vote;
 
 use std::ops::Range;

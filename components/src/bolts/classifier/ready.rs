@@ -10,6 +10,7 @@ use squall_core::{Batch, Check, Context, Error, InputStream, Metrics, ModelMeter
 use squall_model::{Classes, Domain, Model, Rows, Texts};
 
 use super::outputs::{self, What};
+use super::sample::{Sample, highest};
 use super::{Config, Scoring, vote};
 use crate::support::features::{Gathered, Reader};
 use crate::support::models;
@@ -26,6 +27,7 @@ pub(super) struct Ready {
     scoring: Scoring,
     meter: ModelMeter,
     scores: Scores,
+    sample: Sample,
     reader: Reader,
 }
 
@@ -84,8 +86,10 @@ impl Ready {
             }
             computed.push(vote.needs());
         }
+        let scoreless = [What::Label, What::Index, What::Model, What::Version, What::Checksum];
         let mut ready = Ready {
             what,
+            sample: Sample::new(computed.iter().all(|what| scoreless.contains(what)), &model),
             computed,
             name: name.to_owned(),
             version: i64::try_from(version.version).unwrap_or(i64::MAX),
@@ -123,10 +127,17 @@ impl Ready {
     /// Scores rows of a batch; `gathered` tells which.
     pub(super) fn score(&mut self, batch: &Batch, rows: Range<usize>, gathered: &mut Gathered) -> Result<()> {
         let (begun, asked) = (Instant::now(), rows.len());
-        let Ready { model, computed, scoring, scores, .. } = self;
-        let scored = self.reader.score(batch, rows, gathered, &mut |x| scores.compute(model, computed, *scoring, x));
+        let Ready { model, computed, scoring, scores, sample, meter, .. } = self;
+        let mut nanos = 0;
+        let scored = self.reader.score(batch, rows, gathered, &mut |x| {
+            scores.compute(model, computed, *scoring, x)?;
+            nanos = begun.elapsed().as_nanos() as u64;
+            if sample.is_due(begun) {
+                sample.take(model, x, meter);
+            }
+            Ok(())
+        });
         let good = scored.as_ref().map_or(0, |scored| *scored);
-        let nanos = if good > 0 { begun.elapsed().as_nanos() as u64 } else { 0 };
         self.meter.batch(good as u64, (asked - good) as u64, nanos);
         scored?;
         if good > 0 {
@@ -176,9 +187,9 @@ impl Scores {
 
     fn count(&self, meter: &ModelMeter) {
         if let Some(proba) = &self.proba {
-            meter.scores(proba.rows().into_iter().map(|row| row.iter().copied().fold(0.0, f64::max)));
-        } else if let Some(decision) = self.decision.as_ref().filter(|d| d.ncols() == 1) {
-            meter.scores(decision.iter().copied());
+            meter.scores(highest(proba));
+        } else if let Some(decision) = &self.decision {
+            meter.scores(highest(decision));
         } else {
             meter.scores(self.values.iter().copied());
         }

@@ -174,6 +174,24 @@ fn a_new_version_is_taken_up_between_two_batches_and_predictions_tell_which_it_w
 }
 
 #[test]
+fn where_only_labels_are_emitted_scores_are_sampled() {
+    let dir = tempfile::tempdir().unwrap();
+    let scores = |emit: &str, feeds: usize| {
+        let mut bolt = digits(dir.path(), serde_json::json!({"emit": [emit]})).unwrap();
+        let rows: Vec<_> = data("digits").into_iter().take(100).collect();
+        (0..feeds).for_each(|_| bolt.feed(rows.clone()).unwrap());
+        bolt.metrics().models().remove(0).scores
+    };
+    let sum = |scores: &squall_core::Scores| scores.ranges().map(|(.., n)| n).sum::<u64>();
+    let few = scores("label", 1);
+    assert_eq!(sum(&few), 16, "some of the first batch");
+    assert!(few.ranges().all(|(from, to, _)| from >= 0.1 - 1e-9 && to <= 1.0), "probabilities of the best of ten classes");
+    // Not again at once.
+    assert!(sum(&scores("index", 50)) < 50 * 16);
+    assert_eq!(sum(&scores("confidence", 3)), 300, "what is computed anyway is counted whole");
+}
+
+#[test]
 fn the_most_probable_classes_are_listed_and_scores_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     let mut bolt = digits(dir.path(), serde_json::json!({"emit": ["label", "proba", "top"], "top": 2})).unwrap();
