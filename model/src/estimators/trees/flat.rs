@@ -9,10 +9,7 @@
 
 use std::collections::VecDeque;
 
-use ndarray::{Array2, ArrayView2};
-
 use super::categories::{self, Side};
-use super::walk::Trees;
 use crate::Error;
 use crate::artefact::{Builder, Node, Store, View};
 
@@ -51,7 +48,7 @@ pub(crate) enum Step {
 /// Collects trees at import.
 #[derive(Debug, Default)]
 pub(crate) struct FlatBuilder {
-    nodes: Vec<i64>,
+    pub(super) nodes: Vec<i64>,
     roots: Vec<i64>,
     leaves: Vec<f64>,
     categories: Vec<i64>,
@@ -155,19 +152,13 @@ impl FlatBuilder {
 
 /// Trees in an opened artefact.
 pub(crate) struct Flat {
-    nodes: View<i64>,
-    roots: View<i64>,
-    leaves: View<f64>,
+    pub(super) nodes: View<i64>,
+    pub(super) roots: View<i64>,
+    pub(super) leaves: View<f64>,
     /// Only where there are splits by category.
-    categories: Option<View<i64>>,
-    width: usize,
+    pub(super) categories: Option<View<i64>>,
+    pub(super) width: usize,
 }
-
-/// Rows walked through one tree before the next: its nodes are still in the cache.
-const BLOCK: usize = 64;
-
-/// Below this many rows the trees are walked side by side, and not the rows.
-const FEW_ROWS: usize = 4;
 
 impl Flat {
     pub(crate) fn load(node: &Node, store: &Store, n_features: usize) -> Result<Flat, Error> {
@@ -228,62 +219,6 @@ impl Flat {
 
     pub(crate) fn width(&self) -> usize {
         self.width
-    }
-
-    /// Adds to each row of `out` the leaf values it reaches: tree `t` to the columns from
-    /// `t % groups * width`. `x` is row-major; `narrow` rounds its values to 32 bits first.
-    pub(crate) fn add(&self, x: ArrayView2<'_, f64>, narrow: bool, groups: usize, out: &mut Array2<f64>) {
-        let (nodes, _) = self.nodes.slice().as_chunks::<2>();
-        let trees = Trees { nodes, categories: self.categories.as_ref().map(View::slice) };
-        let roots = self.roots.slice();
-        let columns = out.ncols();
-        let features = x.ncols();
-        let (mut rounded, mut ends) = (Vec::new(), [0; BLOCK]);
-        let x = x.as_standard_layout();
-        let (Some(x), Some(out)) = (x.as_slice(), out.as_slice_mut()) else {
-            return;
-        };
-        if features == 0 || columns == 0 {
-            return;
-        }
-        let first = |tree: usize| tree % groups.max(1) * self.width;
-        for (x, out) in x.chunks(BLOCK * features).zip(out.chunks_mut(BLOCK * columns)) {
-            let x = match narrow {
-                true => {
-                    rounded.clear();
-                    rounded.extend(x.iter().map(|v| f64::from(*v as f32)));
-                    &rounded
-                }
-                false => x,
-            };
-            let nan = x.iter().any(|v| v.is_nan());
-            let rows = x.len() / features;
-            if rows < FEW_ROWS {
-                for (row, out) in x.chunks_exact(features).zip(out.chunks_exact_mut(columns)) {
-                    for (part, roots) in roots.chunks(BLOCK).enumerate() {
-                        trees.trees(roots, row, nan, &mut ends[..roots.len()]);
-                        for (i, end) in ends[..roots.len()].iter().enumerate() {
-                            self.gain(&mut out[first(part * BLOCK + i)..], *end);
-                        }
-                    }
-                }
-                continue;
-            }
-            for (t, root) in roots.iter().enumerate() {
-                trees.rows(*root as u32, x, features, nan, &mut ends[..rows]);
-                for (out, end) in out.chunks_exact_mut(columns).zip(&ends) {
-                    self.gain(&mut out[first(t)..], *end);
-                }
-            }
-        }
-    }
-
-    /// Adds the values of a leaf.
-    #[inline]
-    fn gain(&self, out: &mut [f64], leaf: u32) {
-        let start = leaf as usize * self.width;
-        let values = &self.leaves.slice()[start..start + self.width];
-        out.iter_mut().zip(values).for_each(|(out, value)| *out += value);
     }
 }
 

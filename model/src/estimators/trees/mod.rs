@@ -1,5 +1,6 @@
 //! Decision trees and their ensembles: many trees as one array of nodes, summed per row.
 
+mod bits;
 mod boosting;
 mod categories;
 mod ensemble;
@@ -8,6 +9,8 @@ mod forest;
 mod histogram;
 mod importance;
 mod isolation;
+mod pack;
+mod score;
 mod sklearn;
 mod walk;
 
