@@ -2,7 +2,8 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::vector::{exp_all, expit_all, tanh_all};
+use super::layers::{self, Layer as Part};
+use super::vector::{exp_all, expit_all, relu_all, tanh_all};
 use super::{Estimator, Family, Methods, Outline, math};
 use crate::artefact::{Builder, Node, Store, View};
 use crate::import::Obj;
@@ -14,7 +15,7 @@ pub(crate) const CLASSIFIER: Family =
 pub(crate) const REGRESSOR: Family =
     Family { op: "mlp_regressor", classes: &["MLPRegressor"], import: |o, b| import(Kind::Regressor, o, b), load };
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Activation {
     Identity,
     Logistic,
@@ -111,19 +112,47 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     Ok(Box::new(Mlp { layers, n_features, n_outputs: width, classes, targets }))
 }
 
+impl Activation {
+    /// What becomes of each number by itself.
+    fn each(self) -> Option<fn(&mut [f64])> {
+        match self {
+            Activation::Identity | Activation::Softmax => None,
+            Activation::Logistic => Some(expit_all),
+            Activation::Tanh => Some(tanh_all),
+            Activation::Relu => Some(relu_all),
+            Activation::Exp => Some(exp_all),
+        }
+    }
+}
+
 impl Mlp {
+    /// The same for batches that it pays for.
+    fn batch(&self, x: ArrayView2<'_, f64>) -> Result<Option<Array2<f64>>, Error> {
+        let parts = self
+            .layers
+            .iter()
+            .map(|l| Ok(Part { weights: l.weights.matrix()?, bias: l.bias.vector(), act: l.activation.each() }));
+        let mut out = layers::forward(&parts.collect::<Result<Vec<_>, Error>>()?, x);
+        if let Some(out) = &mut out
+            && self.layers.last().is_some_and(|l| l.activation == Activation::Softmax)
+        {
+            math::softmax_rows(out);
+        }
+        Ok(out)
+    }
+
     fn forward(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
+        if let Some(values) = self.batch(x)? {
+            return Ok(values);
+        }
         let mut values: Option<Array2<f64>> = None;
         for layer in &self.layers {
             let input = values.as_ref().map_or(x, |v| v.view());
             let mut next = math::affine(input, layer.weights.matrix()?, layer.bias.vector());
-            match layer.activation {
-                Activation::Identity => {}
-                Activation::Logistic => math::each(&mut next, expit_all),
-                Activation::Tanh => math::each(&mut next, tanh_all),
-                Activation::Relu => next.mapv_inplace(|v| v.max(0.0)),
-                Activation::Exp => math::each(&mut next, exp_all),
-                Activation::Softmax => math::softmax_rows(&mut next),
+            match layer.activation.each() {
+                Some(act) => math::each(&mut next, act),
+                None if layer.activation == Activation::Softmax => math::softmax_rows(&mut next),
+                None => {}
             }
             values = Some(next);
         }

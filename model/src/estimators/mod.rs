@@ -7,6 +7,7 @@ mod bayes;
 mod centroid;
 mod cluster;
 mod discriminant;
+mod layers;
 mod linear;
 mod math;
 mod meta;

@@ -21,6 +21,11 @@ pub(crate) fn tanh_all(values: &mut [f64]) {
     wide(|| values.iter_mut().for_each(|v| *v = 1.0 - 2.0 / (exp(2.0 * *v) + 1.0)));
 }
 
+/// Each value to itself where it is positive, else to 0.
+pub(crate) fn relu_all(values: &mut [f64]) {
+    wide(|| values.iter_mut().for_each(|v| *v = v.max(0.0)));
+}
+
 /// `2^k · e^r` with whole `k` and `r` within half of ln 2, and `e^r` by its Taylor series: no branch and no table, so
 /// that a loop over it becomes vector instructions, which the library's function does not.
 #[inline(always)]
