@@ -27,6 +27,8 @@ pub(crate) struct Fill {
     pub(crate) schema: Arc<Schema>,
     pub(crate) batch: usize,
     rows: Vec<Vec<Value>>,
+    /// The first row, as often as a batch has rows.
+    ready: Columns,
     next: usize,
 }
 
@@ -52,11 +54,12 @@ impl Fill {
                 (Schema::new([("line", FieldType::Str), number]), rows)
             }
         };
-        let mut one = Columns::new(Arc::new(schema.clone()));
+        let mut one = Columns::new(Arc::new(schema));
         let refs: Vec<ValueRef<'_>> = rows[0].iter().map(Value::as_ref).collect();
         let bytes = one.push(&refs).map_or(1, |()| one.bytes());
         let batch = BYTES.div_ceil(bytes.max(1)).clamp(1, ROWS);
-        Fill { schema: Arc::new(schema), batch, rows, next: 0 }
+        while one.len() < batch && one.push(&refs).is_ok() {}
+        Fill { schema: one.schema().clone(), batch, rows, ready: one, next: 0 }
     }
 
     /// Appends a batch's rows.
@@ -64,10 +67,9 @@ impl Fill {
     /// # Errors
     /// None, as rows and schema belong together.
     pub(crate) fn fill(&mut self, columns: &mut Columns) -> Result<()> {
-        // A constant row is borrowed once for all, as `const` does it.
-        if let [row] = &self.rows[..] {
-            let refs: Vec<ValueRef<'_>> = row.iter().map(Value::as_ref).collect();
-            return (0..self.batch).try_for_each(|_| columns.push(&refs)).map_err(Error::internal);
+        // A constant row is copied as a block, as `const` does it.
+        if self.rows.len() == 1 {
+            return columns.append(&self.ready.all()).map_err(Error::internal);
         }
         for _ in 0..self.batch {
             let [first, second] = &self.rows[self.next][..] else { return Err(Error::internal("rows have two fields")) };
@@ -92,8 +94,8 @@ mod tests {
             fill.batch
         };
         assert_eq!(batch(Row::SomeData), 256);
-        assert_eq!(batch(Row::F32s(784)), 21);
-        assert_eq!(batch(Row::Bytes(100 << 10)), 1);
+        assert_eq!(batch(Row::F32s(784)), 84);
+        assert_eq!(batch(Row::Bytes(100 << 10)), 3);
         assert_eq!(batch(Row::Lines), 256);
     }
 

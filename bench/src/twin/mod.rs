@@ -18,7 +18,7 @@ pub(crate) use take::Take;
 
 /// The engine's batch: so many rows or bytes, whatever comes first.
 const ROWS: usize = 256;
-const BYTES: usize = 64 << 10;
+const BYTES: usize = 256 << 10;
 
 /// Which program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use squall_core::control::position_file;
 use squall_core::{Check, Context, Error, FieldType, Next, Result, Schema, Spout, SpoutConfig, SpoutOutput, StreamDecl};
 
-use crate::support::{files, pending::Pending, yes};
+use crate::support::{files, pending::Pending, together::Together, yes};
 
 /// How often the position is written at most.
 const CHECKPOINT: Duration = Duration::from_secs(1);
@@ -68,6 +68,7 @@ impl SpoutConfig for Config {
             keys: self.keys,
             pace: self.rate.map(|rate| Pace { per_second: rate / tasks as f64, start: None, sent: 0 }),
             pending: self.tracked.then(Pending::default),
+            together: Together::new(ctx, self.tracked),
         }))
     }
 
@@ -86,6 +87,7 @@ struct Sequence {
     pending: Option<Pending<()>>,
     checkpoint: Option<Checkpoint>,
     paused: bool,
+    together: Together,
 }
 
 impl Sequence {
@@ -106,13 +108,31 @@ impl Sequence {
     }
 
     #[inline]
-    fn emit(&self, n: u64, out: &mut SpoutOutput<'_>) -> Result<()> {
-        match (self.keys, self.pending.is_some()) {
-            (Some(keys), true) => out.emit_with_id((n % keys, n), n),
-            (Some(keys), false) => out.emit((n % keys, n)),
-            (None, true) => out.emit_with_id((n,), n),
-            (None, false) => out.emit((n,)),
+    fn push(&mut self, n: u64) -> Result<()> {
+        match self.keys {
+            Some(keys) => self.together.push((n % keys, n), n),
+            None => self.together.push((n,), n),
         }
+    }
+
+    /// Takes up to so many numbers together.
+    fn collect(&mut self, most: usize) -> Result<Next> {
+        while self.together.len() < most {
+            if let Some((n, ())) = self.pending.as_mut().and_then(Pending::next_again) {
+                self.push(n)?;
+                continue;
+            }
+            if self.next > self.last {
+                return Ok(Next::End);
+            }
+            if let Some(wait) = self.pace.as_mut().and_then(|pace| pace.wait(Instant::now())) {
+                return Ok(Next::After(wait));
+            }
+            self.push(self.next)?;
+            self.pending.iter_mut().for_each(|p| p.sent(self.next, ()));
+            self.next += self.step;
+        }
+        Ok(Next::More)
     }
 }
 
@@ -122,22 +142,9 @@ impl Spout for Sequence {
         if let Some(checkpoint) = &mut self.checkpoint {
             checkpoint.write_sometimes(lowest, Instant::now())?;
         }
-        while out.room() > 0 {
-            if let Some((n, ())) = self.pending.as_mut().and_then(Pending::next_again) {
-                self.emit(n, out)?;
-                continue;
-            }
-            if self.next > self.last {
-                return Ok(Next::End);
-            }
-            if let Some(wait) = self.pace.as_mut().and_then(|pace| pace.wait(Instant::now())) {
-                return Ok(Next::After(wait));
-            }
-            self.emit(self.next, out)?;
-            self.pending.iter_mut().for_each(|p| p.sent(self.next, ()));
-            self.next += self.step;
-        }
-        Ok(Next::More)
+        let said = self.collect(out.room())?;
+        self.together.emit(out)?;
+        Ok(said)
     }
 
     fn ack(&mut self, id: u64) {

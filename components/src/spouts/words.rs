@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use squall_core::{Check, Context, FieldType, Next, Result, Schema, Spout, SpoutConfig, SpoutOutput, StreamDecl};
 
-use crate::support::{pending::Pending, yes};
+use crate::support::{pending::Pending, together::Together, yes};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +45,7 @@ impl SpoutConfig for Config {
             next: 0,
             limit: self.limit.unwrap_or(u64::MAX),
             pending: self.tracked.then(Pending::default),
+            together: Together::new(ctx, self.tracked),
         }))
     }
 }
@@ -56,6 +57,7 @@ struct Words {
     next: u64,
     limit: u64,
     pending: Option<Pending<()>>,
+    together: Together,
 }
 
 /// The finisher of SplitMix64: spreads neighbouring numbers over all 64 bits.
@@ -67,29 +69,30 @@ fn mix(n: u64) -> u64 {
 }
 
 impl Words {
-    fn word(&self, n: u64) -> &str {
-        &self.words[(mix(self.salt ^ n) % self.words.len() as u64) as usize]
+    fn push(&mut self, n: u64) -> Result<()> {
+        let word = (mix(self.salt ^ n) % self.words.len() as u64) as usize;
+        self.together.push((self.words[word].as_str(),), n)
     }
 }
 
 impl Spout for Words {
     fn next_tuple(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next> {
-        while out.room() > 0 {
+        let mut said = Next::More;
+        while self.together.len() < out.room() {
             if let Some((id, ())) = self.pending.as_mut().and_then(Pending::next_again) {
-                out.emit_with_id((self.word(id),), id)?;
+                self.push(id)?;
                 continue;
             }
             if self.next == self.limit {
-                return Ok(Next::End);
+                said = Next::End;
+                break;
             }
-            match self.pending.is_some() {
-                true => out.emit_with_id((self.word(self.next),), self.next)?,
-                false => out.emit((self.word(self.next),))?,
-            }
+            self.push(self.next)?;
             self.pending.iter_mut().for_each(|p| p.sent(self.next, ()));
             self.next += 1;
         }
-        Ok(Next::More)
+        self.together.emit(out)?;
+        Ok(said)
     }
 
     fn ack(&mut self, id: u64) {

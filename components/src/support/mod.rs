@@ -6,6 +6,7 @@ pub(crate) mod files;
 pub(crate) mod models;
 pub(crate) mod pending;
 pub(crate) mod schemas;
+pub(crate) mod together;
 
 use squall_core::Error;
 

@@ -12,7 +12,7 @@ use super::trees::{Marks, RowRun, Trees};
 
 /// A batch leaves when it has this many rows or bytes; at the end of the turn with fewer.
 const ROWS: usize = 256;
-const BYTES: usize = 64 << 10;
+const BYTES: usize = 256 << 10;
 /// No single row is larger: with its lineage it must fit a frame.
 const LARGEST_ROW: usize = MAX_FRAME / 2;
 
@@ -154,11 +154,18 @@ impl Emission {
         Ok(trees)
     }
 
-    /// Whether rows of a stream are routed in runs, each to one task, without a look at them.
+    /// Whether rows of a stream are routed in runs, each to one task, without a look at them; or to none.
     pub(crate) fn in_runs(&self, stream: StreamId, n: usize) -> bool {
-        let Some(OutStream { direct: false, routers, .. }) = self.streams.get(stream.0 as usize) else { return false };
-        let [router] = &routers[..] else { return false };
-        router.deals(n).is_some() && self.bundles.get(router.deal(n, 0).0).is_some_and(|b| b.tasks.len() == 1)
+        match self.streams.get(stream.0 as usize) {
+            Some(OutStream { direct: false, routers, .. }) => match &routers[..] {
+                [] => !self.shared.taps.is_on(),
+                [router] => {
+                    router.deals(n).is_some() && self.bundles.get(router.deal(n, 0).0).is_some_and(|b| b.tasks.len() == 1)
+                }
+                _ => false,
+            },
+            _ => false,
+        }
     }
 
     /// Whether rows fit a stream, each of them.
