@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use squall_core::{Batch, Bolt, BoltConfig, Check, Context, Output, Result, StreamDecl, Tuple, ValueRef};
 
-use crate::support::schemas;
+use crate::support::{answers::Answers, schemas};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,14 +31,15 @@ impl BoltConfig for Config {
         Ok(vec![StreamDecl::default_stream(schemas::distinct(check, fields, "name each field once, or `rename` it"))])
     }
 
-    fn build(self, _: &Context) -> Result<Box<dyn Bolt>> {
-        Ok(Box::new(Project { fields: self.fields, positions: Vec::new() }))
+    fn build(self, ctx: &Context) -> Result<Box<dyn Bolt>> {
+        Ok(Box::new(Project { fields: self.fields, positions: Vec::new(), answers: Answers::new(ctx) }))
     }
 }
 
 struct Project {
     fields: Vec<String>,
     positions: Vec<usize>,
+    answers: Answers,
 }
 
 impl Bolt for Project {
@@ -50,12 +51,13 @@ impl Bolt for Project {
     fn execute_batch(&mut self, batch: &Batch, out: &mut Output<'_>) -> Result<()> {
         schemas::positions(batch, &self.fields, &mut self.positions)?;
         let mut row = Vec::with_capacity(self.fields.len());
+        self.answers.begin();
         for tuple in batch.tuples() {
             row.clear();
             row.extend(self.positions.iter().map(|i| tuple.at(*i).unwrap_or(ValueRef::Nil)));
-            out.emit_for(&tuple, &row[..])?;
+            self.answers.push(batch, tuple.row(), &row, out)?;
         }
-        Ok(())
+        self.answers.emit(batch, out)
     }
 }
 

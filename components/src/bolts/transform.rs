@@ -11,7 +11,7 @@ use squall_core::{
 use squall_model::Model;
 
 use crate::support::features::{Features, Gathered, Reader};
-use crate::support::{at, models, schemas};
+use crate::support::{answers::Answers, at, models, schemas};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,7 +72,8 @@ impl BoltConfig for Config {
                 }
             }
         })?;
-        Ok(Box::new(Transform { config: self, model, gathered: Gathered::default(), positions: Vec::new() }))
+        let answers = Answers::new(ctx);
+        Ok(Box::new(Transform { config: self, model, gathered: Gathered::default(), positions: Vec::new(), answers }))
     }
 }
 
@@ -88,6 +89,7 @@ struct Transform {
     model: Followed<Ready>,
     gathered: Gathered,
     positions: Vec<usize>,
+    answers: Answers,
 }
 
 impl Transform {
@@ -110,14 +112,15 @@ impl Transform {
         let Some(matrix) = matrix.filter(|_| good > 0) else { return Ok(()) };
         let matrix = matrix.as_standard_layout();
         let mut values = Vec::with_capacity(self.positions.len() + 1);
+        self.answers.begin();
         for (row, features) in self.gathered.good.iter().zip(matrix.rows()) {
             let (Some(tuple), Some(features)) = (batch.tuple(*row), features.to_slice()) else { continue };
             values.clear();
             values.extend(self.positions.iter().map(|i| tuple.at(*i).unwrap_or(ValueRef::Nil)));
             values.push(ValueRef::F64s(features));
-            out.emit_for(&tuple, &values[..])?;
+            self.answers.push(batch, *row, &values, out)?;
         }
-        Ok(())
+        self.answers.emit(batch, out)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What several components share.
 
+pub(crate) mod answers;
 pub(crate) mod clock;
 pub(crate) mod features;
 pub(crate) mod files;

@@ -11,13 +11,13 @@ use std::sync::Arc;
 use serde::Deserialize;
 use squall_core::control::ModelVersion;
 use squall_core::{
-    Batch, Bolt, BoltConfig, Check, Columns, Context, Counter, Error, Field, FieldType, Followed, Output, Result, StreamDecl,
-    StreamId, Tuple, ValueRef,
+    Batch, Bolt, BoltConfig, Check, Context, Counter, Error, Field, FieldType, Followed, Output, Result, StreamDecl, StreamId,
+    Tuple, ValueRef,
 };
 use squall_model::Model;
 
 use crate::support::features::{Features, Gathered};
-use crate::support::{at, models, schemas};
+use crate::support::{answers::Answers, at, models, schemas};
 use outputs::{Emit, What};
 use ready::{Fit, Ready};
 use vote::{Count, Vote};
@@ -181,7 +181,7 @@ impl BoltConfig for Config {
             refused: ctx.metrics.counter("invalid rows"),
             positions: Vec::new(),
             count: Count::default(),
-            ready: Columns::new(Arc::new(ctx.outputs.first().map(|o| o.fields.clone()).unwrap_or_default())),
+            answers: Answers::new(ctx),
         }))
     }
 }
@@ -231,8 +231,7 @@ struct Classifier {
     invalid: Option<StreamId>,
     refused: Counter,
     positions: Vec<usize>,
-    /// Rows that are emitted together.
-    ready: Columns,
+    answers: Answers,
 }
 
 /// One of the models that score every row.
@@ -267,8 +266,7 @@ impl Classifier {
         let mut row = Vec::with_capacity(self.positions.len() + 2 + outputs);
         // How many rows each model has scored before this one: the place of this one, if it scored it.
         let mut places = vec![0; members.len()];
-        self.ready.clear();
-        let (mut first, end) = (rows.start, rows.end);
+        self.answers.begin();
         for index in rows {
             let Some(tuple) = batch.tuple(index) else { continue };
             row.clear();
@@ -276,7 +274,6 @@ impl Classifier {
             row.extend(self.positions.iter().map(|i| batch.columns().get(tuple.row(), *i).unwrap_or(ValueRef::Nil)));
             if let Some(refusing) = members.iter().zip(&places).position(|(m, at)| !m.scored(index, *at)) {
                 self.refused.add(1);
-                emit_ready(&mut self.ready, batch, &mut first, index, out)?;
                 self.refuse(&tuple, members[refusing].reason(index), &mut row, out)?;
                 members.iter().zip(&mut places).for_each(|(m, at)| *at += usize::from(m.scored(index, *at)));
                 continue;
@@ -297,10 +294,10 @@ impl Classifier {
                     row.push(value.ok_or_else(|| Error::internal(format!("the model gave no {}", what.name())))?);
                 }
             }
-            self.ready.push(&row).map_err(Error::user)?;
+            self.answers.push(batch, index, &row, out)?;
             places.iter_mut().for_each(|at| *at += 1);
         }
-        emit_ready(&mut self.ready, batch, &mut first, end, out)
+        self.answers.emit(batch, out)
     }
 
     /// A row that some model does not take fails, or goes to a stream of its own; `passed` are the fields passed on.
@@ -320,16 +317,6 @@ impl Classifier {
         }
         Ok(())
     }
-}
-
-/// Emits what is ready for the tuples from `first` on, all before the one at `end`; the next to come is for the one after it.
-fn emit_ready(ready: &mut Columns, batch: &Batch, first: &mut usize, end: usize, out: &mut Output<'_>) -> Result<()> {
-    let from = std::mem::replace(first, end + 1);
-    if !ready.is_empty() {
-        out.emit_rows_for(batch, from, ready.all())?;
-        ready.clear();
-    }
-    Ok(())
 }
 
 impl Bolt for Classifier {
