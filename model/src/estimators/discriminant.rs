@@ -8,10 +8,10 @@ use crate::import::Obj;
 use crate::{Classes, Error, Kind};
 
 pub(crate) const LINEAR: Family =
-    Family { op: "lda", classes: &["LinearDiscriminantAnalysis"], import: import_linear, load: load_linear };
+    Family { op: "lda", classes: &["LDA", "LinearDiscriminantAnalysis"], import: import_linear, load: load_linear };
 
 pub(crate) const QUADRATIC: Family =
-    Family { op: "qda", classes: &["QuadraticDiscriminantAnalysis"], import: import_quadratic, load: load_quadratic };
+    Family { op: "qda", classes: &["QDA", "QuadraticDiscriminantAnalysis"], import: import_quadratic, load: load_quadratic };
 
 struct Linear {
     classifier: Scorer,
@@ -21,7 +21,10 @@ struct Linear {
 
 fn import_linear(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
     let mut node = Node::new(LINEAR.op, object.class());
-    let classifier = builder.deeper(|builder| (linear::CLASSIFIER.import)(object, builder))?;
+    let classifier = builder.deeper(|builder| match object.some("solver") {
+        Some(_) => (linear::CLASSIFIER.import)(object, builder),
+        None => projected(object, builder),
+    })?;
     // The solver "lsqr" projects nothing.
     if object.some("scalings_").is_some() {
         let scalings = object.matrix("scalings_")?;
@@ -43,6 +46,32 @@ fn import_linear(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error>
         builder.vec(&mut node, "offset", offset)?;
     }
     node.children.push(Child { name: "classifier".into(), node: classifier });
+    Ok(node)
+}
+
+/// The classifier of 0.15, which had no solvers, and whose coefficients are of projected rows.
+fn projected(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
+    let (classes, scalings, coefficients) = (object.classes()?, object.matrix("scalings_")?, object.matrix("coef_")?);
+    let (mean, intercept) = (object.vector("xbar_")?, object.vector("intercept_")?);
+    let fit = coefficients.dim() == (classes.len(), scalings.ncols()) && intercept.len() == classes.len();
+    if !fit || mean.len() != scalings.nrows() || classes.len() < 2 {
+        return Err(object.wrong("coef_", "does not fit `scalings_`"));
+    }
+    let mut weights = coefficients.dot(&scalings.t());
+    let mut intercept = ndarray::Array1::from(intercept) - weights.dot(&ndarray::Array1::from(mean));
+    let mut link = "softmax";
+    if classes.len() == 2 {
+        // The score of two classes is a difference, and its logistic function what a softmax of both is.
+        weights = &weights.slice(ndarray::s![1.., ..]) - &weights.slice(ndarray::s![..1, ..]);
+        intercept = ndarray::arr1(&[intercept[1] - intercept[0]]);
+        link = "ovr";
+    }
+    let mut node = Node::new(linear::CLASSIFIER.op, object.class());
+    node.set("link", link);
+    node.n_features = Some(weights.ncols());
+    builder.f64(&mut node, "weights", weights.into_dyn())?;
+    builder.vec(&mut node, "intercept", intercept.to_vec())?;
+    node.set_classes(classes);
     Ok(node)
 }
 

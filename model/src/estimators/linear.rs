@@ -54,8 +54,8 @@ fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
     let link = match object.name() {
         "LogisticRegression" | "LogisticRegressionCV" => logistic_link(object, classes.len()),
         // Softmax since 0.21; before 0.18 no version is told.
-        "LinearDiscriminantAnalysis" if classes.len() == 2 || object.version().is_none_or(|v| v < (0, 21)) => "ovr",
-        "LinearDiscriminantAnalysis" => "softmax",
+        "LinearDiscriminantAnalysis" | "LDA" if classes.len() == 2 || object.version().is_none_or(|v| v < (0, 21)) => "ovr",
+        "LinearDiscriminantAnalysis" | "LDA" => "softmax",
         "SGDClassifier" => match &*object.word("loss", "hinge") {
             "log_loss" | "log" => "ovr",
             "modified_huber" => "huber",

@@ -32,7 +32,9 @@ fn import_standard(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Erro
         part(object, builder, &mut node, "mean_", "shift")?;
     }
     if object.flag("with_std", true) {
-        part(object, builder, &mut node, "scale_", "divisor")?;
+        // Its name before 0.17.
+        let old = object.some("scale_").is_none() && object.some("std_").is_some();
+        part(object, builder, &mut node, if old { "std_" } else { "scale_" }, "divisor")?;
     }
     Ok(counted(object, node))
 }
