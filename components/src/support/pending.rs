@@ -32,13 +32,25 @@ impl<P> Pending<P> {
 
     /// The tuple is done; an id that is not under way is ignored.
     pub(crate) fn ack(&mut self, id: u64) {
-        if let Ok(i) = self.window.binary_search_by_key(&id, |(id, _)| *id)
+        if let Some(i) = self.find(id)
             && self.window[i].1.take().is_some()
         {
             self.live -= 1;
             while self.window.front().is_some_and(|(_, place)| place.is_none()) {
                 self.window.pop_front();
             }
+        }
+    }
+
+    /// Where an id is: mostly at the front, as tuples are done in the order in which they left, and else mostly where it would be
+    /// without gaps.
+    #[inline]
+    fn find(&self, id: u64) -> Option<usize> {
+        let (front, _) = self.window.front()?;
+        let guess = usize::try_from(id.checked_sub(*front)?).ok()?;
+        match self.window.get(guess) {
+            Some((at, _)) if *at == id => Some(guess),
+            _ => self.window.binary_search_by_key(&id, |(id, _)| *id).ok(),
         }
     }
 
@@ -50,8 +62,7 @@ impl<P> Pending<P> {
     /// The next tuple to be emitted again.
     pub(crate) fn next_again(&mut self) -> Option<(u64, &P)> {
         while let Some(id) = self.again.pop_front() {
-            let found = self.window.binary_search_by_key(&id, |(id, _)| *id);
-            if let Ok(i) = found
+            if let Some(i) = self.find(id)
                 && self.window[i].1.is_some()
             {
                 return self.window[i].1.as_ref().map(|place| (id, place));
