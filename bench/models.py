@@ -1,12 +1,13 @@
 """Compares how fast Squall and other programs score the same rows, in one run.
 
-    pip install scikit-learn xgboost lightgbm onnxruntime skl2onnx onnxmltools   # what is missing is left out
+    pip install scikit-learn xgboost lightgbm onnxruntime skl2onnx onnxmltools treelite tl2cgen   # what is missing is left out
     cargo build --release && python bench/models.py --squall target/release/squall > models.md
 
 Small models of each kind are trained on made-up rows. Then, round after round, each program in turn scores batches of 1, 64 and
 1,024 rows for some time on one thread; shown are the medians of the rounds in microseconds a call, and how many times
 as long as Squall the fastest other one takes. Squall is measured inside its own process (`squall bench model`), the others from Python, as
-they are used there: a call costs them a microsecond or two more than from C.
+they are used there: a call costs them a microsecond or two more than from C. treelite scores trees by itself ("treelite") and as C
+code that tl2cgen makes of them and gcc compiles ("treelite, compiled"); that only of files up to 4 MB, as gcc takes many minutes for larger ones.
 """
 
 import argparse
@@ -40,7 +41,8 @@ def attempt(module):
         return None
 
 
-onnxruntime, skl2onnx, xgboost, lightgbm = map(attempt, ("onnxruntime", "skl2onnx", "xgboost", "lightgbm"))
+NAMES = ("onnxruntime", "skl2onnx", "xgboost", "lightgbm", "treelite", "tl2cgen")
+onnxruntime, skl2onnx, xgboost, lightgbm, treelite, tl2cgen = map(attempt, NAMES)
 
 
 def trained(x, y, folder):
@@ -64,6 +66,8 @@ def trained(x, y, folder):
         run = onnx(model, x)
         if run:
             peers["ONNX Runtime"] = run
+        if treelite and ("forest" in name or "boosting" in name):
+            peers.update(by_treelite(lambda m=model: treelite.sklearn.import_model(m), method(x[:64]), x, file))
         yield name, file, peers
     if xgboost:
         model = xgboost.XGBClassifier(n_estimators=100, max_depth=6, n_jobs=1).fit(x, y)
@@ -71,13 +75,39 @@ def trained(x, y, folder):
         model.save_model(file)
         booster = model.get_booster()
         booster.set_param("nthread", 1)
-        yield "XGBoost, 100 rounds", file, {"XGBoost": booster.inplace_predict}
+        peers = {"XGBoost": booster.inplace_predict}
+        if treelite:
+            peers.update(by_treelite(lambda: treelite.frontend.from_xgboost(booster), model.predict_proba(x[:64]), x, file))
+        yield "XGBoost, 100 rounds", file, peers
     if lightgbm:
         model = lightgbm.LGBMClassifier(n_estimators=100, verbose=-1, n_jobs=1).fit(x, y)
         file = os.path.join(folder, "lightgbm.txt")
         model.booster_.save_model(file)
-        yield "LightGBM, 100 rounds", file, {"LightGBM": lambda rows, b=model.booster_: b.predict(rows, num_threads=1)}
+        peers = {"LightGBM": lambda rows, b=model.booster_: b.predict(rows, num_threads=1)}
+        if treelite:
+            peers.update(by_treelite(lambda: treelite.frontend.from_lightgbm(model.booster_), model.predict_proba(x[:64]), x, file))
+        yield "LightGBM, 100 rounds", file, peers
 
+
+def by_treelite(load, expected, x, file):
+    """{program: function}, of those whose answers are the model's."""
+    peers = {}
+    try:
+        model = load()
+        kind = model.input_type
+        peers["treelite"] = lambda rows: treelite.gtil.predict(model, rows.astype(kind, copy=False), nthread=1)
+        if tl2cgen and os.path.getsize(file) <= 4 << 20:
+            # In parts, so that gcc has no function of megabytes.
+            tl2cgen.export_lib(model, toolchain="gcc", libpath=file + ".so", params={"parallel_comp": 16}, verbose=False)
+            compiled = tl2cgen.Predictor(file + ".so", nthread=1)
+            peers["treelite, compiled"] = lambda rows: compiled.predict(tl2cgen.DMatrix(rows, dtype=kind))
+    except Exception as e:
+        print("treelite does not take %s: %s" % (os.path.basename(file), str(e).splitlines()[0]), file=sys.stderr)
+    for name, call in list(peers.items()):
+        if not np.allclose(np.squeeze(call(x[:64])), expected, atol=1e-5):
+            print("%s scores %s otherwise, left out" % (name, os.path.basename(file)), file=sys.stderr)
+            del peers[name]
+    return peers
 
 def onnx(model, x):
     """A function over 32-bit rows, where the converter knows the model."""
@@ -86,7 +116,7 @@ def onnx(model, x):
     try:
         made = skl2onnx.to_onnx(model, x[:1].astype(np.float32), options={id(model): {"zipmap": False}}, target_opset=18)
     except Exception as e:
-        print("no ONNX of %s: %s" % (type(model).__name__, e), file=sys.stderr)
+        print("no ONNX of %s: %s" % (type(model).__name__, str(e).splitlines()[0][:200]), file=sys.stderr)
         return None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -1,11 +1,15 @@
 //! The few kernels that estimators share, over batches of rows.
 
+use super::layers::{self, Layer};
 use super::vector::{exp_all, expit_all, wide};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate};
 
 /// Below this many rows, packing the weights for a matrix product costs more than it saves.
 const FEW_ROWS: usize = 4;
+
+/// From this many rows on it pays to rearrange the weights for vectors of outputs.
+const MANY_ROWS: usize = 32;
 
 /// Lanes summed apart, so that the compiler may use vector instructions.
 const LANES: usize = 8;
@@ -49,6 +53,12 @@ fn fold(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
 
 /// `x · weightsᵀ + offset`: weights are outputs by inputs, one offset per output.
 pub(crate) fn affine(x: ArrayView2<'_, f64>, weights: ArrayView2<'_, f64>, offset: ArrayView1<'_, f64>) -> Array2<f64> {
+    if x.nrows() >= MANY_ROWS
+        && x.ncols() < MANY_COLUMNS
+        && let Some(out) = layers::forward(&[Layer { weights, bias: offset, act: None }], x)
+    {
+        return out;
+    }
     let mut out = product(x, weights);
     out += &offset;
     out
