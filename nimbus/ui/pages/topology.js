@@ -46,9 +46,9 @@ export async function show(main, name) {
       h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/t/${encodeURIComponent(name)}/logs` }, 'Logs'), button('Log level …', () => actions.logLevel(name)), activate, deactivate, rebalance, kill)),
     wrong, numbers.element, card('Flow', zoom, holder), over.element,
     card('Components', components.search, components.element), card('Workers', workers.search, workers.element),
-    h('div', { class: 'pair' }, card('Errors', errors.search, errors.element), card('What happened', null, happened)),
-    card('Models', null, deployed, models),
-    h('div', { class: 'pair' }, card('Configuration', null, settings(plan)), card('Topology file', null, h('pre', { class: 'source', tabindex: 0 }, plan.source || 'It was submitted without its text.'))));
+    card('Errors', errors.search, h('div', { class: 'tall', tabindex: 0 }, errors.element)), card('Models', null, deployed, models),
+    h('div', { class: 'pair' }, card('What happened', null, happened), card('Configuration', null, settings(plan))),
+    card('Topology file', null, h('pre', { class: 'source', tabindex: 0 }, plan.source || 'It was submitted without its text.')));
   over.start().catch(() => {});
   const endVersions = versions(deployed, name);
 
