@@ -189,14 +189,13 @@ config = { model = "m", features = ["n"], emit = ["label"] }
 #[test]
 fn a_model_is_deployed_from_a_file_in_the_browser() {
     let cluster = Cluster::start(&[Machine::new("one", 1)]);
-    let file = |name: &str, features| {
+    let file = |name: &str, features, coefficient| {
         let path = cluster.dir().join(name);
-        logistic(&path, (3, features), |_| 0.0, |_| 1.0);
+        logistic(&path, (3, features), |_| coefficient, |_| 1.0);
         path.to_string_lossy().into_owned()
     };
-    let (_, more, good) = (file("0.pkl", 1), file("more.pkl", 7), file("other.pkl", 1));
-    // A second one is another only in its bytes.
-    logistic(std::path::Path::new(&good), (3, 1), |_| 0.5, |_| 1.0);
+    // The last one is another than the first only in its bytes.
+    let (_, more, good) = (file("0.pkl", 1, 0.0), file("more.pkl", 7, 0.0), file("other.pkl", 1, 0.5));
     let bad = cluster.file("notes.txt", "no model <script>");
     cluster.submit(SCORING);
     cluster.running("scoring");

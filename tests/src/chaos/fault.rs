@@ -7,7 +7,7 @@ use squall_core::control::{History, Phase, TopologyState, TopologyStatus, Worker
 
 use super::disk::Filler;
 use super::{Chaos, network};
-use crate::{NIMBUS, alive, kill_9, pause, resume, wait_until};
+use crate::{NIMBUS, alive, kill_9, pause, resume, wait_for, wait_until};
 
 /// Longer than nimbus takes to write its statistics down again.
 const STATISTICS_MS: u64 = 11_000;
@@ -403,8 +403,10 @@ impl Chaos {
     #[track_caller]
     fn all_is_in_the_history(&self) {
         let acked = |t: &TopologyStatus| t.components.iter().find(|c| c.kind == ComponentKind::Spout).map_or(0, |c| c.acked);
-        let total = self.cluster.topology(super::NAME).as_ref().map_or(0, acked);
-        let path = format!("/v1/topologies/{}/history?seconds=600", super::NAME);
+        let total =
+            wait_for("numbers were acked", || self.cluster.topology(super::NAME).as_ref().map(acked).filter(|n| *n > 0));
+        // Longer than any run: what a shorter time begins with would not be in it.
+        let path = format!("/v1/topologies/{}/history?seconds=10800", super::NAME);
         wait_until("the history adds up to the totals", || {
             self.cluster.try_get::<History>(&path).is_some_and(|h| h.points.iter().map(|p| p.acked).sum::<u64>() >= total)
         });

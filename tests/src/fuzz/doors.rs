@@ -174,16 +174,24 @@ mod tests {
     /// What is told to who reports though its process has ended.
     const GONE: u16 = 410;
 
+    /// How many calls a conversation has; what nimbus wants of a supervisor, and ends of workers, are none.
+    fn calls(bytes: &[u8]) -> usize {
+        let is_call = |call: &&[u8]| !call.is_empty() && !call.starts_with(b"WANT ") && !call.starts_with(b"END ");
+        bytes.split(|b| *b == 0).filter(is_call).count()
+    }
+
     /// Mutations of what is refused at once would not come far.
     #[test]
     fn what_is_asked_to_begin_with_is_answered() {
         let folder = || tempfile::tempdir().unwrap();
         for (n, bytes) in asked_of_nimbus().iter().enumerate() {
             let statuses = squall_nimbus::fuzz::calls(bytes, folder().path());
+            assert_eq!(statuses.len(), calls(bytes), "nimbus {n}: not every call was made");
             assert!(statuses.iter().all(|s| *s < 300), "nimbus {n}: {statuses:?}");
         }
         for (n, bytes) in asked_of_supervisors().iter().enumerate() {
             let statuses = squall_supervisor::fuzz::calls(bytes, folder().path());
+            assert_eq!(statuses.len(), calls(bytes), "supervisor {n}: not every call was made");
             assert!(statuses.iter().all(|s| *s < 300 || *s == GONE), "supervisor {n}: {statuses:?}");
         }
     }

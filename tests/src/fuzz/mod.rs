@@ -70,9 +70,9 @@ fn files(folder: &Path, such: impl Fn(&str) -> bool) -> Vec<Vec<u8>> {
 pub fn mutate(bytes: &mut Vec<u8>, other: &[u8], dice: &mut Dice) {
     const TELLING: [u8; 12] = [0, 1, 0x7f, 0x80, 0xff, b'"', b'{', b'[', 0xc6, 0xcf, 0xdb, 0xdd];
     for _ in 0..=dice.below(4) {
-        let at = dice.below(bytes.len() + 1).min(bytes.len());
+        let at = dice.below(bytes.len() + 1);
         match dice.below(7) {
-            0 if !bytes.is_empty() => bytes[at.min(at.saturating_sub(1))] ^= 1 << dice.below(8),
+            0 if !bytes.is_empty() => bytes[at.saturating_sub(1)] ^= 1 << dice.below(8),
             1 if !bytes.is_empty() => bytes[at.saturating_sub(1)] = *dice.pick(&TELLING),
             2 => bytes.truncate(at),
             3 => bytes.insert(at, *dice.pick(&TELLING)),

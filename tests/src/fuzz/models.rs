@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use squall_model::{Model, Rows, Texts, import};
+use squall_model::{Column, Model, Rows, Table, Texts, import};
 
 use super::files;
 use crate::repository;
@@ -30,8 +30,10 @@ fn score(model: &Model) {
     let width = model.n_features().unwrap_or(4).min(1 << 12);
     let numbers: Vec<f64> = (0..3 * width).map(|i| [0.0, 1.5, -3.0, 1e9, f64::NAN][i % 5]).collect();
     let Ok(x) = ndarray::ArrayView2::from_shape((3, width), &numbers) else { return };
+    let table = table(width, model.columns().unwrap_or_default());
     let rows = match Texts::new("win  cash", &[3, 3, 9]) {
         Some(texts) if model.takes_texts() => Rows::Texts(texts),
+        _ if model.takes_tables() => Rows::Table(&table),
         _ => Rows::F64(x),
     };
     // That it says no is fine.
@@ -41,6 +43,23 @@ fn score(model: &Model) {
     let _ = model.decision_function(rows);
     let _ = model.transform(rows);
     assert!(model.describe().is_object());
+}
+
+/// Rows of what the columns take, of gaps, and one of what they do not take.
+fn table(width: usize, columns: &[Column]) -> Table {
+    let mut table = Table::new(width);
+    for row in 0..4 {
+        for at in 0..width {
+            let is_text = columns.get(at) == Some(&Column::Text);
+            match row {
+                _ if (row + at) % 4 == 2 => table.missing(),
+                0 | 1 if is_text => table.text(["a", "win  cash", "", "\u{e4}\u{1f980}"][(row + at) % 4]),
+                3 if !is_text => table.text("no number"),
+                _ => table.number([0.0, 1.5, -3.0, 1e9][(row + at) % 4]),
+            }
+        }
+    }
+    table
 }
 
 fn fixtures(such: impl Fn(&str) -> bool) -> Vec<Vec<u8>> {
