@@ -1,11 +1,8 @@
 //! Nimbus under whatever is asked of it, for fuzzers, and for nobody else: everything behind the door is the real thing; stores are in
 //! memory, nothing is on a network, and a second goes by with every call, so that the same bytes always do the same.
 
-use std::future::Future;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,7 +12,7 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
 use crate::blobs::Blobs;
-use crate::clock::Clock;
+use crate::clock::HandSet;
 use crate::cluster::World;
 use crate::denied::Denied;
 use crate::history::Book;
@@ -28,8 +25,6 @@ const TOKEN: &str = "0123456789abcdef";
 const BLOB_LIMIT: u64 = 1 << 20;
 const BLOB_GRACE: Duration = Duration::from_secs(60);
 const LEASE: Duration = Duration::from_secs(3);
-/// Any moment.
-const EPOCH_MS: u64 = 1_764_000_000_000;
 /// An answer is no longer than this, whatever was asked.
 const LONGEST_ANSWER: usize = 64 << 20;
 
@@ -40,7 +35,7 @@ const LONGEST_ANSWER: usize = 64 << 20;
 /// Nimbus answers that it failed: whatever is asked, that is not the caller's to bring about. Or it does not answer.
 pub fn calls(bytes: &[u8], dir: &Path) -> Vec<u16> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let clock = Arc::new(Steps::default());
+    let clock = Arc::new(HandSet::default());
     let blobs = Arc::new(Blobs::open(dir.join("blobs"), BLOB_LIMIT).expect("an empty folder"));
     let imports = Imports::open(dir.join("imports"), None, BLOB_LIMIT).expect("an empty folder");
     let (store, book) = (Arc::new(Embedded::in_memory()), Arc::new(Book::in_memory()));
@@ -49,12 +44,13 @@ pub fn calls(bytes: &[u8], dir: &Path) -> Vec<u16> {
     // Nobody waits for a change: all calls are made by one.
     nimbus.close();
     let door = TowerToHyperService::new(http::router(nimbus.clone()));
-    let mut statuses = Vec::new();
+    let (mut statuses, mut second) = (Vec::new(), 0);
     for call in bytes.split(|b| *b == 0) {
         if let Some(request) = request(call) {
             statuses.push(runtime.block_on(answer(&door, request)));
         }
-        clock.0.fetch_add(1, Ordering::Relaxed);
+        second += 1;
+        clock.set(Duration::from_secs(second));
         nimbus.change(|w| w.due().map_err(Denied::from)).expect("what is due can be done");
     }
     statuses
@@ -80,22 +76,4 @@ async fn answer(door: &TowerToHyperService<Router>, request: Request<Body>) -> u
     // Storm's own API answers so to whatever it does not know.
     assert!(head.status != 500 || about.contains("/api/v1/"), "{about}: {}", String::from_utf8_lossy(&body));
     head.status.as_u16()
-}
-
-/// A clock that goes on by a second when it is told to.
-#[derive(Default)]
-struct Steps(AtomicU64);
-
-impl Clock for Steps {
-    fn now(&self) -> Duration {
-        Duration::from_secs(1000 + self.0.load(Ordering::Relaxed))
-    }
-
-    fn unix_ms(&self) -> u64 {
-        EPOCH_MS + 1000 * self.0.load(Ordering::Relaxed)
-    }
-
-    fn sleep_until(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(std::future::pending())
-    }
 }

@@ -16,6 +16,8 @@ mod imports;
 mod nimbus;
 mod options;
 mod schedule;
+#[doc(hidden)]
+pub mod simulated;
 mod states;
 mod store;
 mod storm;

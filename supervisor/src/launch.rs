@@ -8,11 +8,11 @@ use squall_core::{Error, Result};
 use tokio::process::Command;
 
 use crate::blobs::Use;
-use crate::layout::{Key, write};
+use crate::layout::{Key, count, write};
 use crate::machine::unix_time;
 use crate::process::{End, Process, start_time};
 use crate::room;
-use crate::roster::{Kept, Run};
+use crate::roster::{Kept, since};
 use crate::supervisor::Supervisor;
 
 const LAUNCH: &str = "launch.json";
@@ -60,10 +60,9 @@ impl Supervisor {
                 command
             }
         };
-        let since = wanted.orders.workers.iter().find(|w| w.index == key.1).map_or(0, |w| w.since);
-        self.fetch_positions(&key.0, key.1, since).await;
+        self.fetch_positions(&key.0, key.1, since(wanted)).await;
         let dir = self.layout.worker(key)?;
-        let incarnation = incarnation(wanted.orders.epoch, count_start(&dir)?);
+        let incarnation = incarnation(wanted.orders.epoch, count(&dir.join(STARTS))?);
         let threads = self.threads_each();
         let pin = self.with(|r| r.deal_cores(key, &self.pinned, threads));
         let launch = Launch {
@@ -95,7 +94,7 @@ impl Supervisor {
             output_from = 0;
         }
         // Known before it runs: its hello may come sooner than `spawn` returns.
-        let mut kept = Kept {
+        let kept = Kept {
             wanted: wanted.clone(),
             incarnation,
             started_unix_ms: unix_time().as_millis() as u64,
@@ -109,23 +108,14 @@ impl Supervisor {
         self.with(|r| {
             // With the roster in hand: of two that start at once, the second one sees the first.
             room::check(r, wanted, &blobs)?;
-            if let Some(entry) = r.entries.get_mut(key) {
-                kept.restarts = entry.restarts;
-                entry.run = Some(Run::new(kept.clone()));
-                entry.problem = None;
-            }
-            r.refresh();
+            r.starts(key, kept);
             Ok::<(), Error>(())
         })?;
         let process = Process::start(command, &output).inspect_err(|_| {
             self.with(|r| drop(r.entries.get_mut(key).and_then(|e| e.run.take())));
         })?;
         let pid = process.pid();
-        self.with(|r| {
-            if let Some(run) = r.entries.get_mut(key).and_then(|e| e.run.as_mut()) {
-                (run.kept.pid, run.kept.start_time) = (pid, start_time(pid).unwrap_or(0));
-            }
-        });
+        self.with(|r| r.started(key, pid, start_time(pid).unwrap_or(0)));
         self.keep(key);
         log::info!(topology = key.0.as_str(), worker = key.1, pid = pid; "worker started");
         Ok(Started { process, wanted: wanted.clone(), incarnation, output_from })
@@ -192,21 +182,6 @@ impl Supervisor {
         }
         self.beat();
     }
-}
-
-/// How often a worker was started here, this time included; written down before it is, so that no two starts have one number.
-fn count_start(dir: &Path) -> Result<u32> {
-    let path = dir.join(STARTS);
-    let before = match std::fs::read_to_string(&path) {
-        Ok(text) => text.trim().parse::<u32>().map_err(|e| {
-            Error::external(format!("{} is damaged; write a number larger than ever before into it", path.display())).because(e)
-        })?,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => 0,
-        Err(e) => return Err(Error::external(format!("cannot read {}", path.display())).because(e)),
-    };
-    let now = before.saturating_add(1);
-    write(&path, now.to_string().as_bytes(), 0o600)?;
-    Ok(now)
 }
 
 /// Removes what was written for a process that is no more: the token is in there too.

@@ -1,7 +1,7 @@
 //! A supervisor's folder.
 //!
 //! ```text
-//! id, port, lock, supervisor.log
+//! id, port, lock, lives, supervisor.log
 //! blobs/{sha256}                       plans, models, worker binaries
 //! topologies/{topology}/state/         what a topology keeps here
 //! workers/{topology}-{worker}/         starts, launch.json, process.json, worker.log, worker.out
@@ -17,7 +17,7 @@ use squall_core::control::is_topology_name;
 use squall_core::{Error, Result};
 
 /// A worker's name on this machine: its topology's id and its index.
-pub(crate) type Key = (String, u32);
+pub type Key = (String, u32);
 
 /// The folder of one supervisor, locked.
 #[derive(Debug)]
@@ -62,6 +62,11 @@ impl Layout {
     /// Keeps the port, for the next start.
     pub(crate) fn keep_port(&self, port: u16) -> Result<()> {
         write(&self.root.join("port"), port.to_string().as_bytes(), 0o600)
+    }
+
+    /// How often this supervisor was started, this time included.
+    pub(crate) fn count_life(&self) -> Result<u32> {
+        count(&self.root.join("lives"))
     }
 
     pub(crate) fn blobs(&self) -> PathBuf {
@@ -125,6 +130,20 @@ fn checked(topology: &str) -> Result<&str> {
     fine.then_some(topology).ok_or_else(|| Error::user(format!("`{}` is no topology's id", topology.escape_debug())))
 }
 
+/// One more than the number in a file, or 1; written down before anybody uses it, so that nobody else ever gets it.
+pub(crate) fn count(path: &Path) -> Result<u32> {
+    let before = match std::fs::read_to_string(path) {
+        Ok(text) => text.trim().parse::<u32>().map_err(|e| {
+            Error::external(format!("{} is damaged; write a number larger than ever before into it", path.display())).because(e)
+        })?,
+        Err(e) if e.kind() == ErrorKind::NotFound => 0,
+        Err(e) => return Err(Error::external(format!("cannot read {}", path.display())).because(e)),
+    };
+    let now = before.saturating_add(1);
+    write(path, now.to_string().as_bytes(), 0o600)?;
+    Ok(now)
+}
+
 /// Writes a file whole or not at all.
 pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let cannot = |e: std::io::Error| Error::external(format!("cannot write {}", path.display())).because(e);
@@ -150,9 +169,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::open(dir.path()).unwrap();
         let id = layout.id().unwrap();
+        assert_eq!(layout.count_life().unwrap(), 1);
         assert!(Layout::open(dir.path()).unwrap_err().to_string().contains("another supervisor"));
         drop(layout);
-        assert_eq!(Layout::open(dir.path()).unwrap().id().unwrap(), id);
+        let again = Layout::open(dir.path()).unwrap();
+        assert_eq!((again.id().unwrap(), again.count_life().unwrap()), (id, 2));
     }
 
     #[test]

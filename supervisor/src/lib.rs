@@ -20,6 +20,8 @@ mod positions;
 mod process;
 mod room;
 mod roster;
+#[doc(hidden)]
+pub mod simulated;
 mod supervisor;
 mod talk;
 mod usage;

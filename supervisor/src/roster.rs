@@ -91,8 +91,14 @@ pub(crate) struct Gone;
 
 /// Whether a process that was started for one can go on as the other.
 pub(crate) fn fits(a: &WantedWorker, b: &WantedWorker) -> bool {
-    // Not the models: those are switched while it runs.
-    a.plan == b.plan && a.binary == b.binary && a.tasks == b.tasks
+    // Not the models: those are switched while it runs. One that was given away and back is another: what was started for the
+    // assignment before does not count for anybody any more.
+    a.plan == b.plan && a.binary == b.binary && a.tasks == b.tasks && since(a) == since(b)
+}
+
+/// The epoch of the assignment that gave a worker to this supervisor.
+pub(crate) fn since(wanted: &WantedWorker) -> u64 {
+    wanted.orders.workers.iter().find(|w| w.index == wanted.worker).map_or(0, |w| w.since)
 }
 
 /// The artefacts of the versions of models that a worker is to have.
@@ -261,6 +267,33 @@ impl Roster {
     pub(crate) fn was_heard(&self, key: &Key, incarnation: u64) -> bool {
         let run = self.entries.get(key).and_then(|e| e.run.as_ref()).filter(|r| r.kept.incarnation == incarnation);
         run.is_some_and(|r| r.heard.swap(false, Ordering::Relaxed))
+    }
+
+    /// A process is about to be started for a worker.
+    pub(crate) fn starts(&mut self, key: &Key, mut kept: Kept) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            kept.restarts = entry.restarts;
+            entry.run = Some(Run::new(kept));
+            entry.problem = None;
+        }
+        self.refresh();
+    }
+
+    /// It was started.
+    pub(crate) fn started(&mut self, key: &Key, pid: u32, start_time: u64) {
+        if let Some(run) = self.entries.get_mut(key).and_then(|e| e.run.as_mut()) {
+            (run.kept.pid, run.kept.start_time) = (pid, start_time);
+        }
+    }
+
+    /// Removes a worker that is not wanted; false if it is wanted again.
+    pub(crate) fn let_go(&mut self, key: &Key) -> bool {
+        let unwanted = self.entries.get(key).is_none_or(|e| e.want.borrow().is_none());
+        if unwanted {
+            self.entries.remove(key);
+            self.refresh();
+        }
+        unwanted
     }
 
     /// A worker is up.
@@ -478,6 +511,21 @@ mod tests {
             assert_eq!(r.orders(&key(w), 7).unwrap().unwrap().state, RunState::Stopping, "worker {w}");
         }
         assert!(r.statuses().iter().all(|s| s.stopping));
+    }
+
+    #[test]
+    fn a_worker_that_was_given_away_and_back_is_another() {
+        let mut r = running(&[0, 1]);
+        let again = |worker, since| {
+            let mut w = wanted(worker, RunState::Active, &[worker]);
+            w.orders.epoch = 3;
+            w.orders.workers[0].since = since;
+            w
+        };
+        assert!(r.want(desired(&[again(0, 3), again(1, 3)])).is_empty());
+        assert_eq!(r.orders(&key(0), 7).unwrap().unwrap().state, RunState::Stopping);
+        let other = r.orders(&key(1), 7).unwrap().unwrap();
+        assert_eq!((other.state, other.workers[0].incarnation), (RunState::Active, 0), "nobody is told of the old one");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +53,8 @@ pub(crate) struct Supervisor {
     pub(crate) pinned: Vec<u32>,
     /// What nimbus hears of the supervisor itself.
     self_portrait: Heartbeat,
+    /// Heartbeats so far.
+    beats: AtomicU64,
 }
 
 impl Supervisor {
@@ -69,6 +71,7 @@ impl Supervisor {
             url: url.clone(),
             pid: std::process::id(),
             started_unix_ms: machine::unix_time().as_millis() as u64,
+            life: layout.count_life()?,
             slots: options.slots,
             cores: options.cores,
             memory_bytes: machine::memory_bytes(),
@@ -93,6 +96,7 @@ impl Supervisor {
             unwritten: Mutex::default(),
             pinned,
             self_portrait,
+            beats: AtomicU64::new(0),
             options,
         })
     }
@@ -124,9 +128,10 @@ impl Supervisor {
 
     /// What nimbus is told.
     pub(crate) fn heartbeat(&self) -> Heartbeat {
+        let number = self.beats.fetch_add(1, Ordering::Relaxed) + 1;
         let status = self.status();
         // After the workers: of one that has drained nimbus hears the last position no later.
-        Heartbeat { positions: self.new_positions(), ..status }
+        Heartbeat { number, positions: self.new_positions(), ..status }
     }
 
     /// How its workers, their models and the machine are.
@@ -156,14 +161,7 @@ impl Supervisor {
 
     /// Removes a worker that is not wanted and does not run; false if it is wanted again.
     pub(crate) fn let_go(&self, key: &Key) -> bool {
-        let gone = self.with(|r| {
-            let unwanted = r.entries.get(key).is_none_or(|e| e.want.borrow().is_none());
-            if unwanted {
-                r.entries.remove(key);
-                r.refresh();
-            }
-            unwanted
-        });
+        let gone = self.with(|r| r.let_go(key));
         self.beat();
         gone
     }

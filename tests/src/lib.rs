@@ -12,6 +12,7 @@ pub mod fuzz;
 pub mod model_file;
 mod output;
 mod process;
+pub mod simulation;
 
 use std::time::{Duration, Instant};
 

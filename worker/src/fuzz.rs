@@ -7,16 +7,14 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use squall_core::control::{Peer, incarnation};
+use squall_core::control::{Peer, RunState, incarnation};
 use squall_core::wire::decode_frame;
 use squall_core::{Plan, Registry};
 
-use crate::engine::{Engine, Surroundings, build};
-use crate::link::parts::{Around, Counts, Line, Lines, Outboxes, Protocol, pair};
-use crate::link::{Command, Settings};
+use crate::link::Command;
+use crate::simulated::{Line, Lines, Node, Start};
 
 /// Frames that all lines take between two events.
 const ROOM: usize = 64;
@@ -48,7 +46,7 @@ pub fn link(registry: &Registry, plan: &Arc<Plan>, mut bytes: &[u8]) {
         worker.meet(*kind, content);
         bytes = rest;
     }
-    worker.engine.task_reports();
+    worker.node.engine.task_reports();
 }
 
 /// What two healthy workers say to each other until every tuple is done, as the events of worker 0; with `broken`, the line breaks again
@@ -89,9 +87,7 @@ pub fn conversation(registry: &Registry, plan: &Arc<Plan>, broken: bool) -> Vec<
 struct Worker {
     index: u32,
     tasks: [Vec<u32>; 2],
-    engine: Engine,
-    protocol: Protocol<Wires>,
-    counts: Arc<Counts>,
+    node: Node<Wires>,
     wires: Wires,
     now: Instant,
     inactive: bool,
@@ -104,37 +100,18 @@ impl Worker {
 
     fn again(registry: &Registry, plan: &Arc<Plan>, index: u32, start: u32) -> Self {
         let tasks = [1, 0].map(|odd| (1..=plan.task_count()).filter(|t| t % 2 == odd).collect::<Vec<u32>>());
-        let settings = Settings {
-            token: "secret".into(),
+        let (now, wires) = (Instant::now(), Wires::default());
+        let start = Start {
             topology: "fuzzed-1".into(),
-            plan: "hash".into(),
+            hash: "hash".into(),
             worker: index,
             incarnation: incarnation(1, start),
-            bind: String::new(),
+            endpoint: format!("tcp://{index}.{start}"),
             seed: u64::from(index) << 8 | u64::from(start),
-        };
-        let now = Instant::now();
-        let (waker, _) = pair().expect("a pipe");
-        let outboxes = Arc::new(Outboxes::new(waker));
-        let around = Surroundings {
-            worker: index,
-            incarnation: settings.incarnation,
-            tasks: tasks[index as usize].iter().copied().collect(),
-            threads: 0,
-            pin: Vec::new(),
-            models: Default::default(),
-            live: Default::default(),
-            state_dir: std::env::temp_dir(),
-            links: outboxes.clone(),
-            runtime: None,
-            seed: settings.seed,
             began: now,
         };
-        let engine = build(plan.clone(), registry, around).expect("the plan can be run");
-        let (counts, wires) = (Arc::new(Counts::default()), Wires::default());
-        let around = Around { engine: engine.shared.clone(), outboxes, counts: counts.clone(), news: Box::new(|_| {}) };
-        let protocol = Protocol::new(settings, format!("tcp://{index}.{start}"), wires.clone(), around, now);
-        Worker { index, tasks, engine, protocol, counts, wires, now, inactive: false }
+        let node = Node::new(registry, plan, &tasks[index as usize], start, wires.clone(), now).expect("the plan can be run");
+        Worker { index, tasks, node, wires, now, inactive: false }
     }
 
     /// What it sent since it was asked last.
@@ -146,16 +123,15 @@ impl Worker {
         let byte = |at: usize| content.get(at).copied().unwrap_or_default();
         match kind {
             // Before the first orders a worker takes nothing in.
-            MESSAGE if self.protocol.has_orders() => self.protocol.take(content),
+            MESSAGE if self.node.has_orders() => self.node.take(content, self.now),
             TIME => self.now += Duration::from_millis(u16::from_le_bytes([byte(0), byte(1)]).into()),
             LINES => self.wires.news.borrow_mut().iter().for_each(|news| news.borrow_mut().extend([false, true])),
             TURN => {
-                let shared = &self.engine.shared;
                 for _ in 0..usize::from(byte(0)).min(TURNS) {
-                    shared.scheduler.turn_of_one(|_| 0, shared);
+                    self.node.turn(|_| 0);
                 }
                 // What waits goes, as when a thread has nothing else to do.
-                shared.go();
+                self.node.engine.shared.go();
             }
             ORDERS => {
                 let [epoch, since, start, there] = [0, 1, 2, 3].map(|at| u64::from(byte(at)));
@@ -167,20 +143,17 @@ impl Worker {
                     endpoint: (index == self.index || there).then(|| format!("tcp://{index}.{start}")),
                     incarnation: if there { incarnation(since, start as u32) } else { 0 },
                 };
-                self.protocol.obey(Command::Peers { epoch, workers: vec![peer(0), peer(1)] });
+                self.node.protocol.obey(Command::Peers { epoch, workers: vec![peer(0), peer(1)] });
             }
             TELL => {
                 self.inactive = byte(0) > 0;
-                self.protocol.obey(Command::Waits(u64::from(byte(1)) << 20));
-                self.protocol.obey(Command::Finished);
+                self.node.protocol.obey(Command::Waits(u64::from(byte(1)) << 20));
+                self.node.protocol.obey(Command::Finished);
             }
             _ => {}
         }
-        self.protocol.now = self.now;
-        self.protocol.watch();
-        self.protocol.acknowledge();
-        self.protocol.pump();
-        self.engine.set_active(self.counts.connected.load(Ordering::SeqCst) && !self.inactive);
+        self.node.state = if self.inactive { RunState::Inactive } else { RunState::Active };
+        self.node.tend(self.now);
     }
 }
 

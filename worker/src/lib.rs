@@ -12,6 +12,8 @@ mod logging;
 mod models;
 mod process;
 mod random;
+#[doc(hidden)]
+pub mod simulated;
 mod supervisor;
 mod sync;
 mod testing;

@@ -236,15 +236,7 @@ impl Worker {
     fn phase(&mut self) -> Phase {
         // A worker that goes down later closes the gates to its tasks; the others go on.
         self.connected |= self.links.counts.connected.load(Ordering::SeqCst);
-        if !self.connected {
-            Phase::Connecting
-        } else if self.engine.is_finished() && self.engine.is_drained() && self.engine.has_spouts() {
-            Phase::Finished
-        } else if self.state != RunState::Active && self.engine.is_drained() {
-            Phase::Drained
-        } else {
-            Phase::Running
-        }
+        phase_of(&self.engine, self.connected, self.state)
     }
 
     /// Reports from a thread of its own, so that a supervisor that is slow to answer delays nothing; one at a time.
@@ -276,6 +268,19 @@ impl Worker {
         if let Err(error) = spawned {
             log::warn!("cannot start a thread to report: {error}");
         }
+    }
+}
+
+/// Where a worker stands whose links to all others were open once, or were not yet.
+pub(crate) fn phase_of(engine: &Engine, connected: bool, state: RunState) -> Phase {
+    if !connected {
+        Phase::Connecting
+    } else if engine.is_finished() && engine.is_drained() && engine.has_spouts() {
+        Phase::Finished
+    } else if state != RunState::Active && engine.is_drained() {
+        Phase::Drained
+    } else {
+        Phase::Running
     }
 }
 

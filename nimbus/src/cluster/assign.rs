@@ -109,15 +109,16 @@ impl World {
 
     /// Saves new assignments; what moved workers counted is carried over, since nobody listens to them any more.
     fn take_over_as(&mut self, records: Vec<Record>, even: bool) -> Result<()> {
-        let mut gone: Vec<(String, u32, u64)> = Vec::new();
+        let mut gone: Vec<(String, u32, Option<u64>, bool)> = Vec::new();
         for record in &records {
             let Some(t) = self.topologies.get(&record.id) else { continue };
             for (index, before) in t.record.workers.iter().enumerate() {
                 let stays = record.workers.get(index).is_some_and(|w| w.seat == before.seat && w.tasks == before.tasks);
-                if !(stays && t.record.plan == record.plan)
-                    && let Some(newest) = t.statistics.newest(index as u32)
-                {
-                    gone.push((record.id.clone(), index as u32, newest));
+                let newest = t.statistics.newest(index as u32).max(before.up.as_ref().map(|up| up.incarnation));
+                if !(stays && t.record.plan == record.plan) {
+                    // One that is silent counts as drained when it comes to go on; what it had is not in the counts.
+                    let even = even && self.has_drained(t, index as u32, before);
+                    gone.push((record.id.clone(), index as u32, newest, even));
                 }
             }
             let seats =
@@ -125,8 +126,8 @@ impl World {
             log::info!(topology = record.id.as_str(), epoch = record.epoch, seats = seats.as_str(); "topology assigned");
         }
         self.save(records)?;
-        for (id, worker, newest) in gone {
-            self.fold(&id, worker, newest, even);
+        for (id, worker, newest, even) in gone {
+            self.ended(&id, worker, newest, even);
         }
         Ok(())
     }

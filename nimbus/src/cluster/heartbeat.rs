@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use squall_core::control::{Desired, Heartbeat, HeartbeatAnswer, WorkerStatus};
+use squall_core::control::{Desired, Heartbeat, HeartbeatAnswer, WorkerStatus, incarnation};
 use squall_core::{Plan, Result};
 
 use super::record::{Up, lasting, supervisor_key};
@@ -15,6 +15,12 @@ impl World {
     /// Takes in a heartbeat. The lease runs anew.
     pub(crate) fn heartbeat(&mut self, id: &str, mut heartbeat: Heartbeat) -> Result<HeartbeatAnswer> {
         let now = self.clock.now();
+        // Nobody waits for the answer to one that its successor has overtaken, as when nimbus stood still. What it says must not be told
+        // to workers: they would give up what lives.
+        if self.members.get(id).is_some_and(|m| is_late(&heartbeat, &m.said)) {
+            log::info!(supervisor = id; "a heartbeat came too late");
+            return Ok(HeartbeatAnswer::default());
+        }
         self.give_others_time(id);
         let before = self.members.get(id);
         let send_all = before.is_none_or(|m| !m.heard);
@@ -115,6 +121,14 @@ impl World {
         }
     }
 
+    /// An incarnation of a worker is no more.
+    pub(super) fn ended(&mut self, id: &str, worker: u32, incarnation: Option<u64>, even: bool) {
+        let Some(t) = self.topologies.get_mut(id) else { return };
+        if t.statistics.ended(worker, incarnation, even) {
+            self.write_down(&[id]);
+        }
+    }
+
     fn plan_of(&mut self, id: &str, hash: &str) -> Option<Arc<Plan>> {
         self.topologies.get_mut(id)?.plan_of(hash, &self.blobs)
     }
@@ -122,7 +136,7 @@ impl World {
     /// Which of the workers that this supervisor is to run are up, and where.
     fn see_who_is_up(&mut self, supervisor: &str) -> Result<()> {
         let Some(member) = self.members.get(supervisor) else { return Ok(()) };
-        let (mut changed, mut came_up) = (Vec::new(), Vec::new());
+        let (mut changed, mut came_up, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         for t in self.topologies.values() {
             let mut record = t.record.clone();
             for (index, placed) in record.workers.iter_mut().enumerate().filter(|(_, w)| w.seat.supervisor == supervisor) {
@@ -132,10 +146,16 @@ impl World {
                         && !w.stopping
                         && w.plan == t.record.plan
                         && w.tasks == placed.tasks
+                        // Its supervisor may not know yet that it had lost the worker meanwhile.
+                        && w.incarnation >= incarnation(placed.since, 0)
                 };
                 let status = member.said.workers.iter().find(is_it);
                 let before = placed.up.take();
                 placed.up = status.and_then(|w| Some(Up { incarnation: w.incarnation, endpoint: w.endpoint.clone()? }));
+                let is_now = placed.up.as_ref().map(|up| up.incarnation);
+                if let Some(before) = before.as_ref().map(|b| b.incarnation).filter(|b| is_now != Some(*b)) {
+                    gone.push((record.id.clone(), index as u32, before));
+                }
                 if let Some(up) = placed.up.as_ref().filter(|up| before.is_none_or(|b| b.incarnation != up.incarnation)) {
                     came_up.push((record.id.clone(), index as u32, member.said.host.clone(), up.endpoint.clone()));
                 }
@@ -145,6 +165,7 @@ impl World {
             }
         }
         self.save(changed)?;
+        gone.into_iter().for_each(|(id, worker, incarnation)| self.ended(&id, worker, Some(incarnation), false));
         let unix_ms = self.clock.unix_ms();
         for (id, worker, host, endpoint) in came_up {
             if let Some(t) = self.topologies.get_mut(&id) {
@@ -175,9 +196,14 @@ impl World {
     }
 }
 
+/// Whether a heartbeat is older than the last one.
+fn is_late(heartbeat: &Heartbeat, last: &Heartbeat) -> bool {
+    heartbeat.life > 0 && (heartbeat.life, heartbeat.number) <= (last.life, last.number)
+}
+
 /// What is said without what changes all the time.
 fn still(said: &Heartbeat) -> Heartbeat {
-    let mut still = Heartbeat { usage: Default::default(), ..said.clone() };
+    let mut still = Heartbeat { number: 0, usage: Default::default(), ..said.clone() };
     still.workers.iter_mut().for_each(|w| w.usage = Default::default());
     still
 }

@@ -289,7 +289,7 @@ impl World {
         Ok(TopologyModels { revision: t.revision, models: t.record.models.iter().map(status).collect() })
     }
 
-    fn record(&self, id: &str) -> Result<Record, Denied> {
+    pub(crate) fn record(&self, id: &str) -> Result<Record, Denied> {
         self.topology(id).map(|t| t.record.clone())
     }
 

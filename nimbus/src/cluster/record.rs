@@ -75,5 +75,6 @@ pub(crate) fn supervisor_key(id: &str) -> String {
 
 /// What of a supervisor is in the store: what it is, not what its workers do.
 pub(crate) fn lasting(heartbeat: &Heartbeat) -> Heartbeat {
-    Heartbeat { workers: Vec::new(), models: Vec::new(), positions: Vec::new(), usage: Default::default(), ..heartbeat.clone() }
+    let (workers, models, positions) = (Vec::new(), Vec::new(), Vec::new());
+    Heartbeat { number: 0, workers, models, positions, usage: Default::default(), ..heartbeat.clone() }
 }

@@ -323,6 +323,20 @@ impl Statistics {
         !gone.is_empty()
     }
 
+    /// An incarnation is no more, which may be of no known number; whether that is news. `even`: nothing was on the way to it. One of which
+    /// this nimbus knows no report may have sent and taken what is in the counts of others only.
+    pub(crate) fn ended(&mut self, worker: u32, incarnation: Option<u64>, even: bool) -> bool {
+        let up_to = incarnation.unwrap_or(0);
+        let had_counted = self.fold(worker, up_to, even);
+        let folded = self.carried.folded.entry(worker).or_default();
+        let unknown = incarnation.is_none() || *folded < up_to;
+        if unknown {
+            *folded = up_to.max(*folded);
+            self.carried.uneven |= !even;
+        }
+        had_counted || unknown
+    }
+
     /// What an incarnation that is not carried over reported last.
     pub(crate) fn report(&self, worker: u32, incarnation: u64) -> Option<&Report> {
         self.live.get(&(worker, incarnation)).map(|l| &l.report)
@@ -552,6 +566,22 @@ mod tests {
         assert!(!step(&mut s, 0, 3, 11, 0), "it was not the end after all");
         s.judge(&plan, None);
         assert!(!s.finished);
+    }
+
+    #[test]
+    fn what_nobody_remembers_is_not_waited_for() {
+        let (plan, mut s) = (plan(), Statistics::default());
+        // Worker 1 died while nimbus was away, before anything that it counted was written down.
+        assert!(s.ended(1, Some(1), false));
+        assert!(!s.ended(1, Some(1), false));
+        let running = [(0, 1), (1, 2)];
+        for n in 1..=2 {
+            for (w, i, out) in [(0, 1, 10), (1, 2, 0)] {
+                s.take(from(w, i, n), &plan, &report(w + 1, out, 0));
+                s.judge(&plan, Some(&running));
+            }
+        }
+        assert!(s.finished, "ten tuples went to who is no more");
     }
 
     #[test]

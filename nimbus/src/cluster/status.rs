@@ -1,7 +1,7 @@
 //! What clients are shown.
 
 use squall_core::control::{
-    ClusterStatus, ComponentStatus, ModelOnMachine, SupervisorStatus, TopologyStatus, TopologySummary, WorkerStatus,
+    ClusterStatus, ComponentStatus, ModelOnMachine, Phase, SupervisorStatus, TopologyStatus, TopologySummary, WorkerStatus,
     WorkerSummary,
 };
 
@@ -124,6 +124,12 @@ impl World {
             status.find_map(|w| w.problem.as_ref().map(|p| format!("worker {} cannot start: {p}", w.worker)))
         };
         t.waiting.clone().or_else(problem)
+    }
+
+    /// Whether a worker has said that nothing is under way in it.
+    pub(super) fn has_drained(&self, t: &Topology, index: u32, placed: &super::record::Placed) -> bool {
+        let phase = self.worker_status(t, index, placed).and_then(|w| w.phase);
+        matches!(phase, Some(Phase::Drained | Phase::Finished))
     }
 
     fn worker_status(&self, t: &Topology, index: u32, placed: &super::record::Placed) -> Option<&WorkerStatus> {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
+use squall_core::control::incarnation;
 use squall_nimbus::{Clock, Options};
 use tokio::sync::{oneshot, watch};
 
@@ -183,14 +184,15 @@ impl Fake {
     }
 
     /// Runs exactly what nimbus wants: new workers say hello, others are stopped.
-    pub(crate) fn obey(&self, incarnation: u64) {
+    pub(crate) fn obey(&self, start: u32) {
         let mut workers = self.workers.lock().unwrap();
         workers.retain(|w| self.desired.iter().any(|d| same(w, d)));
         for d in &self.desired {
             if !workers.iter().any(|w| same(w, d)) {
+                let incarnation = incarnation(d["orders"]["epoch"].as_u64().unwrap(), start);
                 workers.push(json!({"topology": d["topology"], "worker": d["worker"], "plan": d["plan"], "tasks": d["tasks"],
                     "incarnation": incarnation, "started_unix_ms": 0, "pid": 7, "phase": "running", "restarts": 0, "reports": 0,
-                    "endpoint": format!("tcp://{}:{}:{incarnation}", &self.id[..1], d["worker"])}));
+                    "endpoint": format!("tcp://{}:{}:{start}", &self.id[..1], d["worker"])}));
             }
         }
     }
@@ -202,4 +204,9 @@ impl Fake {
 
 fn same(w: &Value, d: &Value) -> bool {
     ["topology", "worker", "plan", "tasks"].iter().all(|k| w[*k] == d[*k])
+}
+
+/// The incarnation of so many starts under the first assignment.
+pub(crate) fn started(start: u32) -> Value {
+    json!(incarnation(1, start))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Fake, HandClock, Nimbus, http, plan};
+use crate::common::{Fake, HandClock, Nimbus, http, plan, started};
 
 /// A topology with one worker that has counted.
 pub(crate) fn counted(dir: &std::path::Path) -> (Nimbus, Fake, String) {
@@ -20,7 +20,7 @@ pub(crate) fn counted(dir: &std::path::Path) -> (Nimbus, Fake, String) {
     s.set(
         0,
         "report",
-        json!({"incarnation": 1, "epoch": 1, "phase": "running", "ignored_frames": 0, "link_bytes": [5, 6],
+        json!({"incarnation": started(1), "epoch": 1, "phase": "running", "ignored_frames": 0, "link_bytes": [5, 6],
         "errors": [{"component": "sum", "task": 2, "message": "bad <row>", "count": 2, "panic": true,
             "stack": "panicked at a.rs:1:2\n  at <sum>"}],
         "tasks": [task(1, 60), task(2, 20), task(3, 20), task(4, 20)]}),

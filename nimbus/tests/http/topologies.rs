@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::common::{Fake, HandClock, Nimbus, plan};
+use crate::common::{Fake, HandClock, Nimbus, plan, started};
 use serde_json::{Value, json};
 
 fn status(nimbus: &Nimbus, name: &str) -> Value {
@@ -47,7 +47,7 @@ fn running(dir: &std::path::Path, clock: &std::sync::Arc<HandClock>, workers: u3
 }
 
 fn report(task: u32, n: u64, phase: &str) -> Value {
-    json!({"incarnation": 1, "epoch": 1, "phase": phase, "errors": [], "ignored_frames": 0, "link_bytes": [0, 0],
+    json!({"incarnation": started(1), "epoch": 1, "phase": phase, "errors": [], "ignored_frames": 0, "link_bytes": [0, 0],
         "tasks": [{"task": task, "emitted": n, "transferred": n, "executed": if task == 1 { 0 } else { n }, "ended": task == 1}]})
 }
 
@@ -91,13 +91,32 @@ fn a_hello_reaches_the_others_at_once() {
     a.beat(&nimbus);
     assert!(b.hear(&nimbus));
     let peer = |b: &Fake| b.desired[0]["orders"]["workers"][0].clone();
-    assert_eq!((peer(&b)["endpoint"].as_str(), &peer(&b)["incarnation"]), (Some("tcp://a:0:5"), &json!(5)));
+    assert_eq!((peer(&b)["endpoint"].as_str(), &peer(&b)["incarnation"]), (Some("tcp://a:0:5"), &started(5)));
     // It dies, and nobody knows where the next one is until it says so.
     a.set(0, "endpoint", Value::Null);
-    a.set(0, "incarnation", json!(6));
+    a.set(0, "incarnation", started(6));
     a.beat(&nimbus);
     assert!(b.hear(&nimbus));
     assert_eq!((&peer(&b)["endpoint"], &peer(&b)["incarnation"]), (&Value::Null, &json!(0)));
+}
+
+/// As when nimbus stood still, and finds two that the same supervisor has sent in any order.
+#[test]
+fn a_heartbeat_that_its_successor_has_overtaken_is_nothing() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let (nimbus, s, _) = running(dir.path(), &clock, 1);
+    let tell = |life: u32, number: u64, endpoint: &str| {
+        s.set(0, "endpoint", json!(endpoint));
+        let body = json!({"version": "0", "machine": s.id, "host": "h", "url": "http://127.0.0.1:1", "pid": 1, "started_unix_ms": 0, "life": life,
+            "number": number, "slots": s.slots, "cores": 2, "memory_bytes": 0, "workers": *s.workers.lock().unwrap()});
+        assert_eq!(nimbus.post(&format!("/v1/supervisors/{}/heartbeat", s.id), body).0, 200);
+        status(&nimbus, "p")["workers"][0]["endpoint"].clone()
+    };
+    assert_eq!(tell(1, 1, "tcp://first"), "tcp://first");
+    assert_eq!(tell(1, 3, "tcp://third"), "tcp://third");
+    assert_eq!(tell(1, 2, "tcp://second"), "tcp://third");
+    assert_eq!(tell(2, 1, "tcp://next-life"), "tcp://next-life");
+    assert_eq!(tell(1, 4, "tcp://fourth"), "tcp://next-life");
 }
 
 #[test]
@@ -337,7 +356,7 @@ fn numbers_are_summed_kept_and_tell_the_end() {
 
     // Worker 0 dies and begins anew: what it did stays done.
     s.set(0, "died", json!([{"plan": s.desired[0]["plan"], "report": report(1, 45, "running")}]));
-    s.set(0, "incarnation", json!(2));
+    s.set(0, "incarnation", started(2));
     s.set(0, "reports", json!(0));
     s.set(0, "restarts", json!(1));
     s.beat(&nimbus);
@@ -359,14 +378,14 @@ fn history_adds_up_to_the_totals_and_outlives_workers_and_nimbus() {
     (1..=20).for_each(|n| beat(&nimbus, &s, n, n * 70));
     // The worker dies and comes back, nimbus too; each begins to count anew.
     s.set(0, "died", json!([{"plan": s.desired[0]["plan"], "report": report(1, 1450, "running")}]));
-    s.set(0, "last_exit", json!({"unix_ms": u64::MAX, "incarnation": 1, "how": "signal: 9", "output": ""}));
+    s.set(0, "last_exit", json!({"unix_ms": u64::MAX, "incarnation": started(1), "how": "signal: 9", "output": ""}));
     s.set(0, "report", Value::Null);
-    s.set(0, "incarnation", json!(2));
+    s.set(0, "incarnation", started(2));
     s.beat(&nimbus);
     s.set(0, "died", json!([]));
     let again = |n: u64| {
         let mut r = report(1, n, "running");
-        r["incarnation"] = json!(2);
+        r["incarnation"] = started(2);
         r
     };
     s.set(0, "reports", json!(1));
@@ -418,21 +437,21 @@ fn how_far_a_spout_came_is_heard_only_from_a_process_of_its_present_assignment()
         assert_eq!(nimbus.post(&format!("/v1/supervisors/{}/heartbeat", s.id), body).0, 200);
     };
     let told = || nimbus.get(&format!("/v1/supervisors/{}/positions/{id}", "b".repeat(32))).1;
-    let started = |epoch, n| json!(squall_core::control::incarnation(epoch, n));
+    let before = json!(squall_core::control::incarnation(0, 7));
     // What lies in the folder from a time before this assignment, its process not being started yet.
-    s.set(0, "incarnation", started(0, 7));
+    s.set(0, "incarnation", before.clone());
     tell("old");
     assert_eq!(told(), json!([]));
-    s.set(0, "incarnation", started(1, 8));
+    s.set(0, "incarnation", started(8));
     tell("new");
     assert_eq!(told()[0]["content"], "new");
     // It died, and this is what it left; what one of an earlier assignment left is no news.
     s.set(0, "incarnation", json!(0));
     let exit = |incarnation| json!({"unix_ms": 0, "incarnation": incarnation, "how": "signal: 9", "output": ""});
-    s.set(0, "last_exit", exit(started(0, 7)));
+    s.set(0, "last_exit", exit(before));
     tell("older");
     assert_eq!(told()[0]["content"], "new");
-    s.set(0, "last_exit", exit(started(1, 8)));
+    s.set(0, "last_exit", exit(started(8)));
     tell("last");
     assert_eq!(told()[0]["content"], "last");
 }

@@ -135,7 +135,6 @@ impl Blocks {
     }
 
     /// Trees under way as (the spout's id, XOR, workers).
-    #[cfg(test)]
     pub(super) fn trees(&self) -> Vec<(u64, u64, u64)> {
         let each = |block: &Block| -> Vec<(u64, u64, u64)> {
             let whole = block.ids.iter().filter(|_| block.all.is_live()).map(|id| (*id, block.all.xor, block.all.workers));

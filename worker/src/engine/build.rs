@@ -189,6 +189,31 @@ fn shared(plan: &Arc<Plan>, around: &Surroundings) -> Shared {
     }
 }
 
+/// One without tasks, in place of that of an engine which is dissolved.
+pub(super) fn hollow(shared: &Shared) -> Shared {
+    Shared {
+        plan: shared.plan.clone(),
+        scheduler: Scheduler::new(),
+        pool: Pool::new(Vec::new()),
+        faults: Faults::new(0),
+        taps: Taps::default(),
+        waits: Waits::new(0),
+        links: shared.links.clone(),
+        tasks: OnceLock::new(),
+        places: Vec::new(),
+        bits: Vec::new(),
+        worker_bits: shared.worker_bits,
+        gates: Vec::new(),
+        sources: Vec::new(),
+        active: AtomicBool::new(false),
+        started: shared.started,
+        acking: shared.acking,
+        max_pending: shared.max_pending,
+        message_timeout: shared.message_timeout,
+        window: shared.window,
+    }
+}
+
 fn source(plan: &Plan, component: usize, stream: usize, task: u32) -> Source {
     let planned = &plan.components[component];
     Source { component: planned.id.as_str().into(), stream: planned.outputs[stream].name.as_str().into(), task }

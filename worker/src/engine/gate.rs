@@ -107,7 +107,6 @@ impl Gate {
         self.drained()
     }
 
-    #[cfg(test)]
     pub(crate) fn tuples(&self) -> u64 {
         self.tuples.load(SeqCst)
     }

@@ -43,7 +43,6 @@ impl Ledger {
     }
 
     /// Trees under way as (the spout's id, XOR, workers).
-    #[cfg(test)]
     pub(crate) fn trees(&self) -> Vec<(u64, u64, u64)> {
         let single = self.slots.iter().filter(|s| s.is_live()).map(|s| (s.id, s.xor, s.workers));
         single.chain(self.blocks.trees()).collect()

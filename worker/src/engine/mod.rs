@@ -263,8 +263,13 @@ impl Engine {
         }
     }
 
-    /// What spouts wait for, for tests that fail: (task, id, XOR, workers).
-    #[cfg(test)]
+    /// Has its tasks let go of what they share, so that all of it is freed. A process ends with its engine; a simulation has many.
+    pub(crate) fn dissolve(&self) {
+        let hollow = Arc::new(build::hollow(&self.shared));
+        self.shared.all().for_each(|task| lock(&task.body).out.shared = hollow.clone());
+    }
+
+    /// What spouts wait for, for simulations that fail: (task, id, XOR, workers).
     pub(crate) fn trees(&self) -> Vec<(u32, u64, u64, u64)> {
         use body::Role;
         let of = |t: &Arc<Task>| match &lock(&t.body).role {

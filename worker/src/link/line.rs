@@ -1,14 +1,14 @@
 //! A line: what carries frames one way to one other worker. Here it is a ZeroMQ socket; the simulation has lines of its own.
 
 /// Makes lines.
-pub(crate) trait Lines {
+pub trait Lines {
     type Line: Line;
     /// A line to an endpoint, by a name that no other has.
     fn connect(&mut self, endpoint: &str, key: u64) -> Result<Self::Line, String>;
 }
 
 /// Carries frames in order while it holds; what was under way when it broke may be lost.
-pub(crate) trait Line {
+pub trait Line {
     /// Hands a frame over; false if no more is taken now.
     fn send(&mut self, frame: &[u8]) -> Result<bool, String>;
     /// What happened to it since this was last asked: true for a connection made, false for one lost.

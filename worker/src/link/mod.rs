@@ -14,7 +14,7 @@ pub(crate) use thread::{LinkHandle, start};
 
 /// For the simulation and for fuzzers, which have lines of their own.
 pub(crate) mod parts {
-    pub(crate) use super::line::{Line, Lines};
+    pub use super::line::{Line, Lines};
     pub(crate) use super::outbox::Outboxes;
     pub(crate) use super::protocol::{Around, Counts, Protocol};
     pub(crate) use super::wake::pair;

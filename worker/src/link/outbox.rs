@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
-use squall_core::wire::{Credit, Delta, HEADER, Item, encode_batch, encode_deltas, encode_item};
+use squall_core::wire::{Credit, Delta, HEADER, Item, MAX_FRAME, decode_items, encode_batch, encode_deltas, encode_item};
 use squall_core::{Columns, Lineage, Root};
 
 use super::wake::Waker;
@@ -25,8 +25,6 @@ const LARGEST: usize = 8 * FRAME;
 #[derive(Default)]
 pub(super) struct Outbox {
     inner: Mutex<Inner>,
-    /// Somebody is there; deltas for a ledger that is not there are dropped, for they fit no tree of its next incarnation.
-    up: AtomicBool,
 }
 
 #[derive(Default)]
@@ -36,9 +34,33 @@ struct Inner {
     control: Vec<u8>,
     spare: Vec<Vec<u8>>,
     spare_bytes: usize,
+    /// The incarnation that what is in here is for, or was; 0 before there was any.
+    incarnation: u64,
 }
 
 impl Inner {
+    fn say(&mut self, add: impl FnOnce(&mut Vec<u8>)) {
+        if self.control.is_empty() {
+            self.control.extend_from_slice(&HEADER);
+        }
+        add(&mut self.control);
+    }
+
+    /// Spouts whose trees nobody tells them about emit no more, so that it does not come to this.
+    fn say_to_ledger(&mut self, add: impl FnOnce(&mut Vec<u8>)) {
+        if self.control.len() < MAX_FRAME / 4 {
+            self.say(add);
+        }
+    }
+
+    /// Says what a control frame has for a ledger once more.
+    fn repeat_to_ledger(&mut self, frame: &[u8]) {
+        let items = frame.get(HEADER.len()..).and_then(|body| decode_items(body).ok()).unwrap_or_default();
+        for item in items.iter().filter(|i| matches!(i, Item::Deltas(_) | Item::Reason { .. })) {
+            self.say_to_ledger(|out| encode_item(out, item));
+        }
+    }
+
     fn buffer(&mut self) -> Vec<u8> {
         let buffer = self.spare.pop().unwrap_or_default();
         self.spare_bytes -= buffer.capacity();
@@ -55,16 +77,8 @@ pub(crate) struct Outboxes {
 }
 
 impl Outbox {
-    fn with_control(&self, add: impl FnOnce(&mut Vec<u8>)) {
-        let mut inner = lock(&self.inner);
-        if inner.control.is_empty() {
-            inner.control.extend_from_slice(&HEADER);
-        }
-        add(&mut inner.control);
-    }
-
     pub(super) fn control(&self, item: &Item) {
-        self.with_control(|out| encode_item(out, item));
+        lock(&self.inner).say(|out| encode_item(out, item));
     }
 
     /// The next frame to go: what is not held back by credit first.
@@ -109,15 +123,22 @@ impl Outbox {
         }
     }
 
-    pub(super) fn set_up(&self) {
-        self.up.store(true, Ordering::SeqCst);
+    /// This incarnation is there. It gets what waits for a ledger, unless it may have got that before.
+    pub(super) fn set_up(&self, incarnation: u64) {
+        let mut inner = lock(&self.inner);
+        if std::mem::replace(&mut inner.incarnation, incarnation) == incarnation {
+            inner.control.clear();
+        }
     }
 
-    /// Nobody is there any more; the data frames that are thrown away.
-    pub(super) fn set_down(&self) -> Vec<Vec<u8>> {
-        self.up.store(false, Ordering::SeqCst);
+    /// Nobody is there any more; the data frames that are thrown away. What was said to ledgers there, and was not acknowledged, is said to
+    /// the next incarnation: that may have planted trees already whose tuples came here through others, and their deltas went to one that
+    /// had died. What is of the dead one fits no tree of its successor.
+    pub(super) fn set_down<'a>(&self, unacknowledged: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
         let mut inner = lock(&self.inner);
-        inner.control.clear();
+        let said = std::mem::take(&mut inner.control);
+        unacknowledged.for_each(|frame| inner.repeat_to_ledger(frame));
+        inner.repeat_to_ledger(&said);
         let mut frames: Vec<Vec<u8>> = inner.ready.drain(..).collect();
         frames.push(std::mem::take(&mut inner.open));
         frames.retain(|f| !f.is_empty());
@@ -175,14 +196,14 @@ impl Links for Outboxes {
     }
 
     fn deltas(&self, worker: u32, deltas: &[Delta]) {
-        let Some(outbox) = self.known(worker).filter(|o| o.up.load(Ordering::SeqCst)) else { return };
-        outbox.with_control(|out| encode_deltas(out, deltas));
+        let Some(outbox) = self.known(worker) else { return };
+        lock(&outbox.inner).say_to_ledger(|out| encode_deltas(out, deltas));
         self.waits.store(true, Ordering::SeqCst);
     }
 
     fn reason(&self, worker: u32, root: Root, text: String) {
-        let Some(outbox) = self.known(worker).filter(|o| o.up.load(Ordering::SeqCst)) else { return };
-        outbox.control(&Item::Reason { root, text });
+        let Some(outbox) = self.known(worker) else { return };
+        lock(&outbox.inner).say_to_ledger(|out| encode_item(out, &Item::Reason { root, text }));
         self.waits.store(true, Ordering::SeqCst);
     }
 
@@ -196,5 +217,49 @@ impl Links for Outboxes {
         if self.waits.load(Ordering::Relaxed) && self.waits.swap(false, Ordering::SeqCst) {
             self.waker.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::wake::pair;
+    use squall_core::wire::Verdict;
+
+    fn delta(slot: u32) -> Delta {
+        Delta { root: Root { task: 1, slot, generation: 7 }, rows: 1, xor: 5, workers: 1, verdict: Verdict::Going }
+    }
+
+    fn taken(outbox: &Outbox) -> Vec<Item> {
+        let frames = std::iter::from_fn(|| outbox.take());
+        frames.flat_map(|(_, frame)| decode_items(&frame[HEADER.len()..]).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_a_ledger_was_told_goes_to_the_next_incarnation_and_nothing_else() {
+        let outboxes = Outboxes::new(pair().unwrap().0);
+        let outbox = outboxes.of(1);
+        outboxes.deltas(1, &[delta(0)]);
+        outbox.set_up(10);
+        outboxes.credit(1, 3, 4, 5);
+        let (_, sent) = outbox.take().unwrap();
+        outboxes.deltas(1, &[delta(1)]);
+        outboxes.credit(1, 3, 4, 5);
+        assert!(outbox.set_down([sent.as_slice()].into_iter()).is_empty());
+        outboxes.deltas(1, &[delta(2)]);
+        outbox.set_up(11);
+        assert_eq!(taken(&outbox), [0, 1, 2].map(|slot| Item::Deltas(vec![delta(slot)])));
+    }
+
+    #[test]
+    fn what_an_incarnation_may_have_had_it_does_not_get_again() {
+        let outboxes = Outboxes::new(pair().unwrap().0);
+        let outbox = outboxes.of(1);
+        outbox.set_up(10);
+        outboxes.deltas(1, &[delta(0)]);
+        let (_, sent) = outbox.take().unwrap();
+        outbox.set_down([sent.as_slice()].into_iter());
+        outbox.set_up(10);
+        assert_eq!(taken(&outbox), []);
     }
 }

@@ -130,9 +130,9 @@ impl<L: Line> Peer<L> {
         }
     }
 
-    /// Data frames that were sent and not acknowledged.
-    pub(super) fn unacknowledged(&self) -> impl Iterator<Item = &[u8]> {
-        self.window.frames().filter(|f| decode_frame(f).is_ok_and(|f| f.kind == FrameKind::Data))
+    /// Frames of a kind that were sent and not acknowledged.
+    pub(super) fn unacknowledged(&self, kind: FrameKind) -> impl Iterator<Item = &[u8]> {
+        self.window.frames().filter(move |f| decode_frame(f).is_ok_and(|f| f.kind == kind))
     }
 
     /// When patience with unacknowledged frames ends.

@@ -169,6 +169,17 @@ impl<N: Lines> Protocol<N> {
         self.known != usize::MAX
     }
 
+    /// How the links are, for simulations that fail.
+    pub(crate) fn describe(&self) -> String {
+        let accepted = |worker| self.incoming.values().any(|i| i.worker == worker);
+        let link = |p: &Peer<N::Line>| {
+            let (worker, welcomed) = (p.worker, p.welcomed);
+            format!("  link to {worker} as {:x}: welcomed {welcomed}, accepted {}\n", p.incarnation, accepted(worker))
+        };
+        let gone = self.gone.iter().map(|(worker, last)| format!("  {worker} is given up to {last:x}\n"));
+        self.peers.values().map(link).chain(gone).collect()
+    }
+
     /// Connects to workers that are new, and lets those go that are not there any more.
     fn follow(&mut self, epoch: u64, workers: Vec<control::Peer>) {
         self.epoch = self.epoch.max(epoch);
@@ -227,7 +238,7 @@ impl<N: Lines> Protocol<N> {
             Ok(line) => {
                 let mut peer = Peer::new(line, &hello, (key, self.epoch), self.outboxes.of(worker), self.now);
                 peer.ordered = ordered;
-                peer.outbox.set_up();
+                peer.outbox.set_up(incarnation);
                 self.peers.insert(worker, peer);
             }
             Err(error) => log::error!("cannot connect to worker {worker} at {endpoint}: {error}"),
@@ -236,7 +247,7 @@ impl<N: Lines> Protocol<N> {
 
     fn down(&mut self, worker: u32) {
         let Some(mut peer) = self.peers.remove(&worker) else { return };
-        let never_sent = peer.outbox.set_down();
+        let never_sent = peer.outbox.set_down(peer.unacknowledged(FrameKind::Control));
         let gone = self.gone.entry(worker).or_default();
         *gone = peer.incarnation.max(*gone);
         peer.line.give_up();
@@ -244,7 +255,7 @@ impl<N: Lines> Protocol<N> {
         log::info!("worker {worker} is gone");
         self.engine.peer_down(worker, peer.incarnation);
         // Whoever keeps their ledgers may not have known this incarnation at all.
-        for frame in peer.unacknowledged().chain(never_sent.iter().map(Vec::as_slice)) {
+        for frame in peer.unacknowledged(FrameKind::Data).chain(never_sent.iter().map(Vec::as_slice)) {
             let engine = &self.engine;
             if let Ok(batches) = decode_batches(&frame[HEADER.len()..], &mut |stream| engine.storage(stream)) {
                 engine.thrown_away(batches);

@@ -1,6 +1,6 @@
 //! Components for tests. What they saw is in their counters.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -14,7 +14,6 @@ pub(super) fn registry() -> Registry {
     let mut r = Registry::default();
     r.spout::<Numbers>("numbers");
     r.bolt::<Pass>("pass").bolt::<Sink>("sink").bolt::<Moody>("moody").bolt::<Hoard>("hoard").bolt::<Slow>("slow");
-    r.bolt::<Record>("record");
     r.bolt::<Direct>("direct").bolt::<Stuck>("stuck").bolt::<Unstick>("unstick");
     r
 }
@@ -161,30 +160,6 @@ impl BoltConfig for Sink {
             let n = t.int("n")?;
             sum.add(n as u64);
             distinct.add(u64::from(seen.insert(n)));
-            Ok(())
-        }))
-    }
-}
-
-/// Writes down which numbers it gets, in a book of this process that outlives it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Record {
-    book: u64,
-}
-static BOOKS: Mutex<BTreeMap<u64, BTreeSet<i64>>> = Mutex::new(BTreeMap::new());
-/// Takes a book.
-pub(super) fn book(number: u64) -> BTreeSet<i64> {
-    BOOKS.lock().unwrap().remove(&number).unwrap_or_default()
-}
-impl BoltConfig for Record {
-    const ABOUT: &'static str = "writes down what it gets";
-    fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
-        Ok(vec![])
-    }
-    fn build(self, _: &Context) -> Result<Box<dyn Bolt>> {
-        Ok(Box::new(move |t: &Tuple<'_>, _: &mut Output<'_>| {
-            BOOKS.lock().unwrap().entry(self.book).or_default().insert(t.int("n")?);
             Ok(())
         }))
     }

@@ -3,5 +3,4 @@
 mod alone;
 mod components;
 mod joined;
-mod simulation;
 pub(crate) mod support;

@@ -1,0 +1,217 @@
+//! What runs in the simulation, and a book outside all workers of what was done: who was told that a tuple is done finds in it that it is.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::json;
+use squall_core::{
+    Bolt, BoltConfig, Check, Context, FieldType, Next, Output, Plan, Registry, Result, Schema, Spout, SpoutConfig, SpoutOutput,
+    StreamDecl, Tuple,
+};
+
+use crate::chaos::Dice;
+
+/// Tasks of the spout, and tuples of each.
+const SPOUTS: u64 = 2;
+const TUPLES: u64 = 25;
+/// Tasks of the sink that takes everything.
+const ALL: usize = 2;
+/// A bolt fails once in so many tuples.
+const ERRORS: usize = 80;
+/// Tuples that may wait for a task.
+pub(super) const QUEUE: u64 = 12;
+
+/// What was done so far, by whatever process.
+#[derive(Default)]
+pub(super) struct Book {
+    acked: BTreeSet<u64>,
+    kept: BTreeSet<i64>,
+    all: [BTreeSet<i64>; ALL],
+    pub(super) faults: Vec<String>,
+    dice: Option<Dice>,
+}
+
+thread_local! {
+    static BOOK: RefCell<Book> = RefCell::default();
+}
+
+/// Opens a new book for the simulation of this thread.
+pub(super) fn open_book(seed: u64) {
+    BOOK.set(Book { dice: Some(Dice::new(!seed)), ..Book::default() });
+}
+
+/// Looks into the book.
+pub(super) fn book<T>(look: impl FnOnce(&mut Book) -> T) -> T {
+    BOOK.with_borrow_mut(look)
+}
+
+impl Book {
+    pub(super) fn is_full(&self) -> bool {
+        self.acked.len() as u64 == SPOUTS * TUPLES
+    }
+
+    /// What of the tuple with this id never reached whom.
+    fn lacks(&self, id: u64) -> Option<String> {
+        copies(id).into_iter().find_map(|n| {
+            let kept = self.kept.contains(&n).then_some(());
+            let missing = kept.map_or(Some("keep"), |()| self.all.iter().any(|seen| !seen.contains(&n)).then_some("all"));
+            missing.map(|who| format!("tuple {id} was acked, and {n}, which came of it, never was at all of `{who}`"))
+        })
+    }
+}
+
+fn copies(id: u64) -> [i64; 2] {
+    [2 * id as i64, 2 * id as i64 + 1]
+}
+
+pub(super) fn registry() -> Registry {
+    let mut r = Registry::default();
+    r.spout::<Numbers>("numbers");
+    r.bolt::<Twice>("twice").bolt::<Pass>("pass").bolt::<Keep>("keep").bolt::<All>("all");
+    r
+}
+
+/// Numbers are doubled, pass a keyed bolt, and end in two sinks, one of which has each in all of its tasks.
+pub(super) fn plan(workers: u32) -> Plan {
+    let n = json!([{"name": "n", "type": "int"}]);
+    let input = |from: &str, grouping: serde_json::Value| json!([{"from": from, "stream": "default", "fields": n, "grouping": grouping}]);
+    let outputs = json!([{"name": "default", "fields": n}]);
+    let shuffle = || json!({"type": "shuffle"});
+    let plan = json!({"name": "simulated",
+        "settings": {"workers": workers, "message_timeout": "1h", "max_spout_pending": 20, "queue_tuples": QUEUE},
+        "components": [
+            {"id": "numbers", "kind": "spout", "type": "numbers", "config": {}, "parallelism": SPOUTS, "outputs": outputs},
+            {"id": "twice", "kind": "bolt", "type": "twice", "config": {}, "parallelism": 3, "outputs": outputs,
+             "inputs": input("numbers", shuffle())},
+            {"id": "pass", "kind": "bolt", "type": "pass", "config": {}, "parallelism": 3, "outputs": outputs,
+             "inputs": input("twice", json!({"type": "fields", "fields": ["n"]}))},
+            {"id": "keep", "kind": "bolt", "type": "keep", "config": {}, "parallelism": 2, "inputs": input("pass", shuffle())},
+            {"id": "all", "kind": "bolt", "type": "all", "config": {}, "parallelism": ALL, "inputs": input("pass", json!({"type": "all"}))}]});
+    serde_json::from_value(plan).expect("a plan")
+}
+
+fn number() -> Vec<StreamDecl> {
+    vec![StreamDecl::default_stream(Schema::new([("n", FieldType::Int)]))]
+}
+
+/// Emits its share of the numbers, as far as they are not acked, and again what fails.
+#[derive(Deserialize)]
+struct Numbers {}
+
+struct Counting {
+    left: Vec<u64>,
+    open: BTreeSet<u64>,
+}
+
+impl SpoutConfig for Numbers {
+    const ABOUT: &'static str = "counts";
+    fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
+        Ok(number())
+    }
+    fn build(self, ctx: &Context) -> Result<Box<dyn Spout>> {
+        let mine = (0..TUPLES).map(|n| u64::from(ctx.index) * TUPLES + n);
+        let left = book(|b| mine.filter(|n| !b.acked.contains(n)).collect());
+        Ok(Box::new(Counting { left, open: BTreeSet::new() }))
+    }
+}
+
+impl Counting {
+    fn close(&mut self, id: u64, how: &str) {
+        if !self.open.remove(&id) {
+            book(|b| b.faults.push(format!("tuple {id} {how} though it was not under way")));
+        }
+    }
+}
+
+impl Spout for Counting {
+    fn next_tuple(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next> {
+        let Some(n) = self.left.pop() else { return Ok(Next::End) };
+        self.open.insert(n);
+        out.emit_with_id((n as i64,), n)?;
+        Ok(Next::More)
+    }
+    fn ack(&mut self, id: u64) {
+        self.close(id, "was acked");
+        book(|b| {
+            b.faults.extend(b.lacks(id));
+            b.acked.insert(id);
+        });
+    }
+    fn fail(&mut self, id: u64) {
+        self.close(id, "failed");
+        self.left.push(id);
+    }
+}
+
+/// Emits two numbers for each, or fails.
+#[derive(Deserialize)]
+struct Twice {}
+
+impl BoltConfig for Twice {
+    const ABOUT: &'static str = "doubles";
+    fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
+        Ok(number())
+    }
+    fn build(self, _: &Context) -> Result<Box<dyn Bolt>> {
+        Ok(Box::new(|t: &Tuple<'_>, out: &mut Output<'_>| {
+            let [one, other] = copies(t.int("n")? as u64);
+            out.emit((one,))?;
+            if book(|b| b.dice.as_mut().is_some_and(|d| d.below(ERRORS) == 0)) {
+                return Err("not now".into());
+            }
+            out.emit((other,))
+        }))
+    }
+}
+
+/// Passes on what it gets.
+#[derive(Deserialize)]
+struct Pass {}
+
+impl BoltConfig for Pass {
+    const ABOUT: &'static str = "passes on";
+    fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
+        Ok(number())
+    }
+    fn build(self, _: &Context) -> Result<Box<dyn Bolt>> {
+        Ok(Box::new(|t: &Tuple<'_>, out: &mut Output<'_>| out.emit((t.int("n")?,))))
+    }
+}
+
+/// Writes down what any of its tasks got.
+#[derive(Deserialize)]
+struct Keep {}
+
+impl BoltConfig for Keep {
+    const ABOUT: &'static str = "writes down what it gets";
+    fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
+        Ok(vec![])
+    }
+    fn build(self, _: &Context) -> Result<Box<dyn Bolt>> {
+        Ok(Box::new(|t: &Tuple<'_>, _: &mut Output<'_>| {
+            let n = t.int("n")?;
+            book(|b| b.kept.insert(n));
+            Ok(())
+        }))
+    }
+}
+
+/// Writes down what each of its tasks got.
+#[derive(Deserialize)]
+struct All {}
+
+impl BoltConfig for All {
+    const ABOUT: &'static str = "writes down what each task gets";
+    fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
+        Ok(vec![])
+    }
+    fn build(self, ctx: &Context) -> Result<Box<dyn Bolt>> {
+        let index = ctx.index as usize;
+        Ok(Box::new(move |t: &Tuple<'_>, _: &mut Output<'_>| {
+            let n = t.int("n")?;
+            book(|b| b.all[index].insert(n));
+            Ok(())
+        }))
+    }
+}

@@ -1,0 +1,144 @@
+//! A machine: a supervisor, its disk, and the processes of its workers.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use squall_core::control::{Heartbeat, Orders, Phase, WantedWorker, WorkerStatus};
+use squall_supervisor::simulated::{Key, Supervisor};
+use squall_worker::simulated::Node;
+
+use super::net::SimLines;
+
+/// Slots of each machine.
+pub(super) const SLOTS: u32 = 2;
+
+/// A machine.
+pub(super) struct Machine {
+    pub(super) name: String,
+    /// None while it is dead, or its supervisor is.
+    pub(super) supervisor: Option<Supervisor>,
+    /// Grows with every start of the supervisor: calls of one before are nobody's.
+    pub(super) life: u32,
+    /// When the supervisor is started again.
+    pub(super) back_at: Option<Duration>,
+    /// Supervisor and processes stand still until then.
+    pub(super) stopped_until: Option<Duration>,
+    /// The supervisor alone does.
+    pub(super) supervisor_stopped_until: Option<Duration>,
+    /// Nimbus and supervisor do not reach each other until then; workers reach workers.
+    pub(super) cut_until: Option<Duration>,
+    pub(super) processes: Vec<Process>,
+    /// On its disk: how often each worker was started, and what the next supervisor must know of processes.
+    pub(super) starts: BTreeMap<Key, u32>,
+    pub(super) kept: BTreeMap<Key, Vec<u8>>,
+    /// When a start or a stop that was decided on is done.
+    pub(super) due: BTreeMap<Key, Duration>,
+    pub(super) beat: Beat,
+    pub(super) ask: Ask,
+}
+
+/// The heartbeats of a supervisor, one at a time.
+#[derive(Default)]
+pub(super) struct Beat {
+    pub(super) next: Duration,
+    /// The number of the one under way, when it is given up, and what it told.
+    pub(super) under_way: Option<(u64, Duration, Vec<WorkerStatus>)>,
+}
+
+/// How a supervisor asks what nimbus wants, one call at a time.
+#[derive(Default)]
+pub(super) struct Ask {
+    pub(super) next: Duration,
+    pub(super) after: Option<u64>,
+    pub(super) under_way: Option<(u64, Duration)>,
+}
+
+/// A process of a worker.
+pub(super) struct Process {
+    pub(super) key: Key,
+    pub(super) pid: u32,
+    pub(super) incarnation: u64,
+    pub(super) endpoint: Rc<str>,
+    pub(super) wanted: Arc<WantedWorker>,
+    pub(super) lines: Option<SimLines>,
+    /// From its first orders on.
+    pub(super) node: Option<Node<SimLines>>,
+    pub(super) orders: Option<Orders>,
+    /// Orders on their way to it.
+    pub(super) told: Option<(Duration, Orders)>,
+    pub(super) hello_at: Duration,
+    /// The life of the supervisor that it said hello to.
+    pub(super) greeted: Option<u32>,
+    pub(super) next_ask: Duration,
+    pub(super) next_report: Duration,
+    pub(super) phase: Option<Phase>,
+    /// It hangs until its supervisor kills it.
+    pub(super) hangs: bool,
+}
+
+impl Machine {
+    pub(super) fn new(name: String) -> Self {
+        Machine {
+            name,
+            supervisor: Some(Supervisor::default()),
+            life: 1,
+            back_at: None,
+            stopped_until: None,
+            supervisor_stopped_until: None,
+            cut_until: None,
+            processes: Vec::new(),
+            starts: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            due: BTreeMap::new(),
+            beat: Beat::default(),
+            ask: Ask::default(),
+        }
+    }
+
+    /// Whether its supervisor does anything.
+    pub(super) fn is_supervised(&self) -> bool {
+        self.supervisor.is_some() && self.stopped_until.is_none() && self.supervisor_stopped_until.is_none()
+    }
+
+    /// What is over is over.
+    pub(super) fn wake(&mut self, now: Duration) {
+        for until in [&mut self.stopped_until, &mut self.supervisor_stopped_until, &mut self.cut_until] {
+            *until = until.filter(|until| *until > now);
+        }
+    }
+
+    /// Starts the supervisor (again); it takes over what runs.
+    pub(super) fn start_supervisor(&mut self, now: Duration) {
+        let mut supervisor = Supervisor::default();
+        let runs = |key: &Key, processes: &[Process]| processes.iter().any(|p| p.key == *key);
+        self.kept.retain(|key, _| runs(key, &self.processes));
+        self.kept.iter().for_each(|(key, kept)| supervisor.adopt(key.clone(), kept));
+        self.supervisor = Some(supervisor);
+        self.life += 1;
+        (self.back_at, self.due) = (None, BTreeMap::new());
+        (self.beat, self.ask) = (Beat { next: now, ..Beat::default() }, Ask::default());
+    }
+
+    /// Writes down what the next supervisor must know of a worker's process.
+    pub(super) fn keep(&mut self, key: &Key) {
+        match self.supervisor.as_ref().and_then(|s| s.kept(key)) {
+            Some(kept) => drop(self.kept.insert(key.clone(), kept)),
+            None => drop(self.kept.remove(key)),
+        }
+    }
+
+    /// What nimbus hears in a call of this number.
+    pub(super) fn heartbeat(&self, number: u64) -> Option<Heartbeat> {
+        let portrait = Heartbeat {
+            machine: self.name.clone(),
+            url: format!("http://{}", self.name),
+            life: self.life,
+            number,
+            slots: SLOTS,
+            ..Heartbeat::default()
+        };
+        Some(self.supervisor.as_ref()?.heartbeat(portrait))
+    }
+}
