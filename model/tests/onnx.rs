@@ -36,7 +36,7 @@ fn open(folder: &Path, name: &str) -> Option<std::sync::Arc<Model>> {
 #[test]
 fn onnx_models_score_as_the_runtime_does() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["logistic-maps", "forest-names", "ridge"] {
+    for name in ["logistic-maps", "forest-names", "ridge", "inputs", "picture"] {
         let Some(model) = open(folder.path(), name) else { return };
         let json: Value = serde_json::from_str(&std::fs::read_to_string(fixture(&format!("{name}.json"))).unwrap()).unwrap();
         let (x, expected) = (matrix(&json["x"]), matrix(&json["scores"]));
@@ -65,6 +65,18 @@ fn onnx_models_score_as_the_runtime_does() {
             Err(Error::Width { .. } | Error::NoMethod { .. })
         ));
     }
+}
+
+#[test]
+fn whole_numbers_are_asked_for_where_the_model_takes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(model) = open(folder.path(), "inputs") else { return };
+    let mut x = Array2::<f64>::zeros((3, 4));
+    x[[2, 1]] = 0.5;
+    let error = model.predict_values(Rows::F64(x.view()), &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, Error::Value { row: 2, column: 1, .. }), "{error}");
+    x[[2, 1]] = f64::NAN;
+    assert_eq!(model.predict_values(Rows::F64(x.view()), &mut Vec::new()).unwrap_err().row(), Some(2));
 }
 
 #[test]

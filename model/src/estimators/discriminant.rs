@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use super::{Estimator, Family, Methods, Outline, Scorer, linear, math};
 use crate::artefact::{Builder, Child, Node, Store, View};
-use crate::import::Obj;
+use crate::import::{Obj, Val};
 use crate::{Classes, Error, Kind};
 
 pub(crate) const LINEAR: Family =
@@ -136,7 +136,17 @@ fn import_quadratic(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Err
     let mut node = Node::new(QUADRATIC.op, object.class());
     let classes = object.classes()?;
     let means = object.matrix("means_")?;
-    let (rotations, scalings) = (object.list("rotations_")?, object.list("scalings_")?);
+    let rotations = object.list("rotations_")?;
+    let wrong = || object.wrong("rotations_", "holds arrays that do not fit");
+    let scalings: Vec<Vec<f64>> = match object.some("scalings_").and_then(|s| s.floats()) {
+        // A row a class, in 0.15.
+        Some(rows) if rows.ndim() == 2 => rows.outer_iter().map(|row| row.iter().copied().collect()).collect(),
+        _ => {
+            let list = object.list("scalings_")?;
+            let floats = |s: &Val<'_>| Some(s.floats()?.iter().copied().collect());
+            list.iter().map(floats).collect::<Option<_>>().ok_or_else(wrong)?
+        }
+    };
     let priors = object.vector("priors_")?;
     let n = classes.len();
     if [means.nrows(), rotations.len(), scalings.len(), priors.len()].iter().any(|m| *m != n) {
@@ -144,15 +154,13 @@ fn import_quadratic(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Err
     }
     let mut constant = Vec::new();
     for (i, ((rotation, scaling), prior)) in rotations.iter().zip(&scalings).zip(&priors).enumerate() {
-        let wrong = || object.wrong("rotations_", "holds arrays that do not fit");
-        let (rotation, scaling) = (rotation.floats().ok_or_else(wrong)?, scaling.floats().ok_or_else(wrong)?);
+        let rotation = rotation.floats().ok_or_else(wrong)?;
         let rotation = rotation.into_dimensionality::<ndarray::Ix2>().map_err(|_| wrong())?;
-        let scaling: Vec<f64> = scaling.iter().copied().collect();
         if rotation.dim() != (means.ncols(), scaling.len()) {
             return Err(wrong());
         }
         let mut whiten = rotation.reversed_axes().as_standard_layout().into_owned();
-        for (mut row, scale) in whiten.axis_iter_mut(Axis(0)).zip(&scaling) {
+        for (mut row, scale) in whiten.axis_iter_mut(Axis(0)).zip(scaling) {
             row *= scale.powf(-0.5);
         }
         builder.f64(&mut node, &format!("whiten.{i}"), whiten.into_dyn())?;

@@ -136,6 +136,10 @@ impl<'h> Obj<'h> {
     }
 
     pub(crate) fn classes(&self) -> Result<Classes, Error> {
+        // Models of liblinear had them with the encoder of their targets before 0.16.
+        if let (None, Some(encoder)) = (self.some("classes_"), self.some("_enc").and_then(|e| e.object())) {
+            return encoder.classes();
+        }
         let classes = self.need("classes_")?.classes();
         let classes = self.typed("classes_", classes, "an array of labels")?;
         if classes.is_empty() {

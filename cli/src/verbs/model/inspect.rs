@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use squall_model::{Column, Model};
+use squall_model::{Classes, Column, Model};
 
 use super::open;
 use crate::exit::Outcome;
@@ -23,7 +23,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     let model = open(&args.file, show)?;
-    let classes = model.classes().map(|c| (0..c.len()).filter_map(|i| c.label(i)).map(|l| l.to_string()).collect::<Vec<_>>());
+    let labels = |c: &Classes| (0..c.len()).filter_map(|i| c.label(i)).map(|l| l.to_string()).collect::<Vec<_>>();
+    let classes = model.classes().map(labels);
+    let targets = model.targets().map(|targets| targets.iter().map(labels).collect::<Vec<_>>());
     let methods: Vec<&str> = [
         ("predict", model.has_predict()),
         ("predict_proba", model.has_proba()),
@@ -46,6 +48,7 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
             "columns": model.columns(),
             "outputs": model.n_outputs(),
             "classes": classes,
+            "targets": targets,
             "feature_names": model.feature_names(),
             "methods": methods,
             "bytes": model.mapped_bytes(),
@@ -67,6 +70,10 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     show.line(&format!("outputs   {}", model.n_outputs()))?;
     if let Some(classes) = classes {
         show.line(&format!("classes   {}", classes.join(", ")))?;
+    }
+    if let Some(targets) = targets {
+        let targets: Vec<String> = targets.iter().map(|labels| labels.join(", ")).collect();
+        show.line(&format!("targets   {}", targets.join(" | ")))?;
     }
     show.line(&format!("methods   {}", methods.join(", ")))?;
     show.line(&format!("size      {}", size(model.mapped_bytes())))?;

@@ -5,6 +5,7 @@
 //! it does trees, is read into memory of each process.
 
 mod graph;
+mod inputs;
 mod library;
 mod outside;
 mod proto;
@@ -15,9 +16,10 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::{Array2, ArrayView2, Axis};
+use inputs::Input;
+use ndarray::{Array2, ArrayView2, Axis, s};
 use ort::session::Session;
-use ort::value::{DynMapValueType, DynValue, Tensor, TensorElementType, ValueType};
+use ort::value::{DynMapValueType, DynValue, TensorElementType, ValueType};
 
 use super::{Estimator, Family, MAX_COLUMNS, Methods, Outline, stack};
 use crate::artefact::{Builder, Node, Store};
@@ -83,9 +85,7 @@ struct Scores {
 struct Onnx {
     /// Running one takes it by exclusive reference.
     session: Mutex<Session>,
-    input: String,
-    /// 64-bit features; else 32-bit ones.
-    wide: bool,
+    inputs: Vec<Input>,
     /// The model takes one row at a time.
     single: bool,
     n_features: Option<usize>,
@@ -126,28 +126,19 @@ fn said(e: impl std::fmt::Display) -> Error {
 fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     library::ready()?;
     let session = session::open(node, store)?;
-    let [input] = session.inputs() else {
-        return Err(said(format!("the model has {} inputs; one matrix of features is taken", session.inputs().len())));
-    };
-    let ValueType::Tensor { ty, shape, .. } = input.dtype() else {
-        return Err(said("the model's input is no tensor"));
-    };
-    let wide = match ty {
-        TensorElementType::Float32 => false,
-        TensorElementType::Float64 => true,
-        other => return Err(said(format!("the model's input is of type {other}; 32-bit and 64-bit floats are taken"))),
-    };
-    let [rows, columns] = shape[..] else {
-        return Err(said(format!("the model's input has shape {shape:?}; rows by features are taken")));
-    };
-    let n_features = usize::try_from(columns).ok().filter(|n| *n > 0);
+    let alone = session.inputs().len() == 1;
+    let inputs = session.inputs().iter().map(|input| Input::of(input.name(), input.dtype(), alone));
+    let (inputs, firsts): (Vec<Input>, Vec<bool>) = inputs.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    if inputs.is_empty() {
+        return Err(said("the model has no inputs"));
+    }
+    let n_features = inputs.iter().map(Input::columns).try_fold(0usize, |sum, n| Some(sum.saturating_add(n?)));
     if n_features.is_some_and(|n| n > MAX_COLUMNS) {
-        return Err(said(format!("the model's input has shape {shape:?}; rows of up to {MAX_COLUMNS} features are taken")));
+        return Err(said(format!("the model takes rows of more than {MAX_COLUMNS} features")));
     }
     let mut model = Onnx {
-        input: input.name().to_owned(),
-        wide,
-        single: rows == 1,
+        inputs,
+        single: firsts.contains(&true),
         n_features,
         label: None,
         scores: None,
@@ -243,17 +234,18 @@ impl Onnx {
     ) -> Result<(), Error> {
         // Nothing of ours panics while it is locked.
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut done = 0;
         for part in x.axis_chunks_iter(Axis(0), if self.single { 1 } else { x.nrows().max(1) }) {
-            let outputs = match self.wide {
-                true => {
-                    let tensor = Tensor::from_array((part.shape().to_vec(), part.iter().copied().collect::<Vec<f64>>()));
-                    session.run(ort::inputs![&self.input => tensor.map_err(said)?])
-                }
-                false => {
-                    let data: Vec<f32> = part.iter().map(|v| *v as f32).collect();
-                    session.run(ort::inputs![&self.input => Tensor::from_array((part.shape().to_vec(), data)).map_err(said)?])
-                }
-            };
+            let mut given = Vec::with_capacity(self.inputs.len());
+            let mut at = 0;
+            for input in &self.inputs {
+                let width = input.columns().unwrap_or(part.ncols());
+                let columns = part.slice(s![.., at..(at + width).min(part.ncols())]);
+                given.push((input.name.as_str(), input.value(columns, done, at)?));
+                at += width;
+            }
+            done += part.nrows();
+            let outputs = session.run(given);
             let outputs = outputs.map_err(said)?;
             take(outputs.get(output).ok_or_else(|| said("an output is missing"))?, part.nrows())?;
         }

@@ -17,7 +17,12 @@ struct Polynomial {
 
 fn import(object: &Obj<'_>, _: &mut Builder) -> Result<Node, Error> {
     let mut node = Node::new(POLYNOMIAL.op, object.class());
-    node.n_features = Some(super::super::n_features(object)?);
+    // 0.15 told it by its powers only.
+    let powers = object.some("powers_").and_then(|p| p.floats()).filter(|p| p.ndim() == 2);
+    node.n_features = Some(match (super::super::n_features(object), powers) {
+        (Err(_), Some(powers)) => powers.shape()[1],
+        (n, _) => n?,
+    });
     let (low, high) = match object.need("degree")?.int() {
         Some(high) => (0, high),
         None => {

@@ -38,7 +38,7 @@ fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
     node.set("break_ties", object.flag("break_ties", false));
 
     // The private attributes have libsvm's signs; the public ones are turned for two classes.
-    let coefficients = object.matrix("_dual_coef_")?;
+    let coefficients = object.matrix(super::dual_coef(object))?;
     if n < 2 || coefficients.dim() != (n - 1, vectors) {
         return Err(object.wrong("_dual_coef_", "does not fit the classes and support vectors"));
     }

@@ -24,7 +24,7 @@ struct Svr {
 fn import(op: &str, object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
     let mut node = Node::new(op, object.class());
     let vectors = Kernel::import(object, builder, &mut node)?;
-    let coefficients = object.vector("_dual_coef_")?;
+    let coefficients = object.vector(super::dual_coef(object))?;
     if coefficients.len() != vectors {
         return Err(object.wrong("_dual_coef_", "does not fit the support vectors"));
     }

@@ -24,7 +24,7 @@ pub(crate) enum Link {
     Identity,
     /// A logistic function of the one sum, scaled.
     Logistic { factor: f64 },
-    /// The same where the answer is the number and not a class.
+    /// The same where the answer is the number and not a class, or where each class has a sum of its own.
     Sigmoid { factor: f64 },
     /// Softmax of a sum per class.
     Softmax,
@@ -101,7 +101,7 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
         _ => None,
     };
     let fits = match (&classes, link) {
-        (Some(c), Link::Mean | Link::Softmax) => base.len() == c.len(),
+        (Some(c), Link::Mean | Link::Softmax | Link::Sigmoid { .. }) => base.len() == c.len(),
         (Some(c), Link::Logistic { .. }) => base.len() == 1 && c.len() == 2,
         (Some(_), _) => false,
         (None, Link::Isolation { .. }) => base.len() == 1,
@@ -140,7 +140,9 @@ impl Ensemble {
             Link::Mean => sums /= self.flat.trees() as f64,
             Link::Identity | Link::Logistic { .. } | Link::Softmax => {}
             Link::Exp => sums.mapv_inplace(f64::exp),
-            Link::Sigmoid { factor } => sums.mapv_inplace(|v| math::expit(factor * v)),
+            // Of classes it is their probability, and comes later.
+            Link::Sigmoid { factor } if self.classes.is_none() => sums.mapv_inplace(|v| math::expit(factor * v)),
+            Link::Sigmoid { .. } => {}
             Link::Isolation { denominator, offset } => {
                 // A forest grown from single rows has no lengths to compare with.
                 sums.mapv_inplace(|depth| {
@@ -206,6 +208,8 @@ impl Estimator for Ensemble {
                 return Ok(math::one_versus_rest(scores));
             }
             Link::Softmax => math::softmax_rows(&mut scores),
+            // Each class by itself, without a common sum.
+            Link::Sigmoid { factor } => scores.mapv_inplace(|v| math::expit(factor * v)),
             _ => {}
         }
         Ok(scores)

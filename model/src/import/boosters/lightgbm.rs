@@ -30,6 +30,7 @@ pub(crate) fn import(bytes: &[u8], builder: &mut Builder) -> Result<Node, Error>
     let (kind, mut link) = match name {
         "binary" => (Kind::Classifier, Link::Logistic { factor }),
         "multiclass" if columns > 1 => (Kind::Classifier, Link::Softmax),
+        "multiclassova" if columns > 1 => (Kind::Classifier, Link::Sigmoid { factor }),
         "cross_entropy" | "xentropy" => (Kind::Regressor, Link::Sigmoid { factor: 1.0 }),
         "poisson" | "gamma" | "tweedie" => (Kind::Regressor, Link::Exp),
         "regression" | "regression_l1" | "huber" | "fair" | "quantile" | "mape" | "lambdarank" | "rank_xendcg" => {
@@ -37,11 +38,14 @@ pub(crate) fn import(bytes: &[u8], builder: &mut Builder) -> Result<Node, Error>
         }
         _ => return Err(unknown()),
     };
+    // A forest (boosting=rf) averages its trees, and only then asks its objective.
     if header.contains_key("average_output") {
-        if link != Link::Identity || columns != 1 {
-            return Err(Error::unsupported(CLASS, "it averages its trees (boosting=rf)"));
-        }
-        link = Link::Mean;
+        link = match link {
+            Link::Identity if columns == 1 => Link::Mean,
+            // Its decision stays the sum, as LightGBM's raw score does.
+            Link::Logistic { factor } => Link::Logistic { factor: factor / sections.len().max(1) as f64 },
+            _ => return Err(Error::unsupported(CLASS, "it averages its trees (boosting=rf)")),
+        };
     }
 
     let mut node = Node::new("trees", CLASS);
