@@ -100,7 +100,7 @@ def by_treelite(load, expected, x, file):
             # In parts, so that gcc has no function of megabytes.
             tl2cgen.export_lib(model, toolchain="gcc", libpath=file + ".so", params={"parallel_comp": 16}, verbose=False)
             compiled = tl2cgen.Predictor(file + ".so", nthread=1)
-            peers["treelite, compiled"] = lambda rows: compiled.predict(tl2cgen.DMatrix(rows, dtype=kind))
+            peers["treelite, compiled"] = lambda rows: compiled.predict(tl2cgen.DMatrix(rows.astype(kind, copy=False)))
     except Exception as e:
         print("treelite does not take %s: %s" % (os.path.basename(file), str(e).splitlines()[0]), file=sys.stderr)
     for name, call in list(peers.items()):
