@@ -11,6 +11,7 @@ code that tl2cgen makes of them and gcc compiles ("treelite, compiled"); that on
 """
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -98,7 +99,8 @@ def by_treelite(load, expected, x, file):
         peers["treelite"] = lambda rows: treelite.gtil.predict(model, rows.astype(kind, copy=False), nthread=1)
         if tl2cgen and os.path.getsize(file) <= 4 << 20:
             # In parts, so that gcc has no function of megabytes.
-            tl2cgen.export_lib(model, toolchain="gcc", libpath=file + ".so", params={"parallel_comp": 16}, verbose=False)
+            with contextlib.redirect_stdout(sys.stderr):
+                tl2cgen.export_lib(model, toolchain="gcc", libpath=file + ".so", params={"parallel_comp": 16}, verbose=False)
             compiled = tl2cgen.Predictor(file + ".so", nthread=1)
             peers["treelite, compiled"] = lambda rows: compiled.predict(tl2cgen.DMatrix(rows.astype(kind, copy=False)))
     except Exception as e:
