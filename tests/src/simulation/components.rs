@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::json;
 use squall_core::{
-    Bolt, BoltConfig, Check, Context, FieldType, Next, Output, Plan, Registry, Result, Schema, Spout, SpoutConfig, SpoutOutput,
-    StreamDecl, Tuple,
+    Batch, Bolt, BoltConfig, Check, Columns, Context, FieldType, Next, Output, Plan, Registry, Result, Schema, Spout,
+    SpoutConfig, SpoutOutput, StreamDecl, Tuple,
 };
 
 use crate::chaos::Dice;
@@ -61,6 +62,11 @@ impl Book {
     }
 }
 
+/// Tosses a coin.
+fn heads() -> bool {
+    book(|b| b.dice.as_mut().is_some_and(|d| d.below(2) == 0))
+}
+
 fn copies(id: u64) -> [i64; 2] {
     [2 * id as i64, 2 * id as i64 + 1]
 }
@@ -68,11 +74,11 @@ fn copies(id: u64) -> [i64; 2] {
 pub(super) fn registry() -> Registry {
     let mut r = Registry::default();
     r.spout::<Numbers>("numbers");
-    r.bolt::<Twice>("twice").bolt::<Pass>("pass").bolt::<Keep>("keep").bolt::<All>("all");
+    r.bolt::<Same>("same").bolt::<Twice>("twice").bolt::<Pass>("pass").bolt::<Keep>("keep").bolt::<All>("all");
     r
 }
 
-/// Numbers are doubled, pass a keyed bolt, and end in two sinks, one of which has each in all of its tasks.
+/// Numbers come in blocks or alone, stay as they are, are doubled, pass a keyed bolt, and end in two sinks, one of which has each in all of its tasks.
 pub(super) fn plan(workers: u32) -> Plan {
     let n = json!([{"name": "n", "type": "int"}]);
     let input = |from: &str, grouping: serde_json::Value| json!([{"from": from, "stream": "default", "fields": n, "grouping": grouping}]);
@@ -82,8 +88,10 @@ pub(super) fn plan(workers: u32) -> Plan {
         "settings": {"workers": workers, "message_timeout": "1h", "max_spout_pending": 20, "queue_tuples": QUEUE},
         "components": [
             {"id": "numbers", "kind": "spout", "type": "numbers", "config": {}, "parallelism": SPOUTS, "outputs": outputs},
-            {"id": "twice", "kind": "bolt", "type": "twice", "config": {}, "parallelism": 3, "outputs": outputs,
+            {"id": "same", "kind": "bolt", "type": "same", "config": {}, "parallelism": 2, "outputs": outputs,
              "inputs": input("numbers", shuffle())},
+            {"id": "twice", "kind": "bolt", "type": "twice", "config": {}, "parallelism": 2, "outputs": outputs,
+             "inputs": input("same", shuffle())},
             {"id": "pass", "kind": "bolt", "type": "pass", "config": {}, "parallelism": 3, "outputs": outputs,
              "inputs": input("twice", json!({"type": "fields", "fields": ["n"]}))},
             {"id": "keep", "kind": "bolt", "type": "keep", "config": {}, "parallelism": 2, "inputs": input("pass", shuffle())},
@@ -126,9 +134,15 @@ impl Counting {
 
 impl Spout for Counting {
     fn next_tuple(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next> {
-        let Some(n) = self.left.pop() else { return Ok(Next::End) };
-        self.open.insert(n);
-        out.emit_with_id((n as i64,), n)?;
+        if self.left.is_empty() {
+            return Ok(Next::End);
+        }
+        let most = if heads() { out.room() } else { 1 };
+        let ids = self.left.split_off(self.left.len().saturating_sub(most));
+        self.open.extend(&ids);
+        let mut rows = Columns::new(Arc::new(number()[0].fields.clone()));
+        ids.iter().for_each(|n| rows.push(&[(*n as i64).into()]).expect("a number"));
+        out.emit_rows_with_ids(rows.all(), &ids)?;
         Ok(Next::More)
     }
     fn ack(&mut self, id: u64) {
@@ -141,6 +155,32 @@ impl Spout for Counting {
     fn fail(&mut self, id: u64) {
         self.close(id, "failed");
         self.left.push(id);
+    }
+}
+
+/// Passes on what it gets, as a block or one by one.
+#[derive(Deserialize)]
+struct Same {}
+
+impl BoltConfig for Same {
+    const ABOUT: &'static str = "passes on";
+    fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
+        Ok(number())
+    }
+    fn build(self, _: &Context) -> Result<Box<dyn Bolt>> {
+        Ok(Box::new(self))
+    }
+}
+
+impl Bolt for Same {
+    fn execute(&mut self, t: &Tuple<'_>, out: &mut Output<'_>) -> Result<()> {
+        out.emit((t.int("n")?,))
+    }
+    fn execute_batch(&mut self, batch: &Batch, out: &mut Output<'_>) -> Result<()> {
+        if heads() {
+            return out.emit_rows_for(batch, 0, batch.columns().all());
+        }
+        batch.tuples().try_for_each(|t| out.emit_for(&t, (t.int("n")?,)))
     }
 }
 
