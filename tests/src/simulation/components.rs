@@ -90,7 +90,7 @@ pub(super) fn plan(workers: u32) -> Plan {
             {"id": "numbers", "kind": "spout", "type": "numbers", "config": {}, "parallelism": SPOUTS, "outputs": outputs},
             {"id": "same", "kind": "bolt", "type": "same", "config": {}, "parallelism": 2, "outputs": outputs,
              "inputs": input("numbers", shuffle())},
-            {"id": "twice", "kind": "bolt", "type": "twice", "config": {}, "parallelism": 2, "outputs": outputs,
+            {"id": "twice", "kind": "bolt", "type": "twice", "config": {}, "parallelism": 1, "outputs": outputs,
              "inputs": input("same", shuffle())},
             {"id": "pass", "kind": "bolt", "type": "pass", "config": {}, "parallelism": 3, "outputs": outputs,
              "inputs": input("twice", json!({"type": "fields", "fields": ["n"]}))},
