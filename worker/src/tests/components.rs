@@ -13,7 +13,12 @@ use squall_core::{
 pub(super) fn registry() -> Registry {
     let mut r = Registry::default();
     r.spout::<Numbers>("numbers");
-    r.bolt::<Pass>("pass").bolt::<Sink>("sink").bolt::<Moody>("moody").bolt::<Hoard>("hoard").bolt::<Slow>("slow");
+    r.bolt::<Pass>("pass")
+        .bolt::<Sink>("sink")
+        .bolt::<Moody>("moody")
+        .bolt::<Hoard>("hoard")
+        .bolt::<Patient>("patient")
+        .bolt::<Slow>("slow");
     r.bolt::<Direct>("direct").bolt::<Stuck>("stuck").bolt::<Unstick>("unstick");
     r
 }
@@ -222,6 +227,46 @@ impl Bolt for Hoarding {
         } else {
             self.pair = Some((held, n));
         }
+        Ok(())
+    }
+}
+
+/// Holds 1 and has its time-out begin anew until 2, which it forgets, has come three times.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patient {}
+struct Waiting {
+    one: Option<Held>,
+    twos: u32,
+    /// How often 1 came though it was held.
+    again: Counter,
+}
+impl BoltConfig for Patient {
+    const ABOUT: &'static str = "takes long";
+    fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
+        Ok(vec![])
+    }
+    fn build(self, ctx: &Context) -> Result<Box<dyn Bolt>> {
+        Ok(Box::new(Waiting { one: None, twos: 0, again: ctx.metrics.counter("again") }))
+    }
+}
+impl Bolt for Waiting {
+    fn execute(&mut self, t: &Tuple<'_>, out: &mut Output<'_>) -> Result<()> {
+        if t.int("n")? == 1 {
+            self.again.add(u64::from(self.one.is_some()));
+            self.one = Some(out.hold(t));
+            return Ok(());
+        }
+        self.twos += 1;
+        if self.twos < 3 {
+            drop(out.hold(t));
+        } else if let Some(one) = self.one.take() {
+            out.ack(one);
+        }
+        Ok(())
+    }
+    fn tick(&mut self, out: &mut Output<'_>) -> Result<()> {
+        self.one.iter().for_each(|one| out.extend(one));
         Ok(())
     }
 }

@@ -73,6 +73,32 @@ fn the_death_of_a_worker_fails_its_trees_at_once_and_its_successor_goes_on() {
     c.end();
 }
 
+/// Each time-out of the other tuple is one that this one would have had too.
+#[test]
+fn a_bolt_elsewhere_has_the_time_out_begin_anew() {
+    let settings = Settings { message_timeout: Duration::from_secs(1), ..Settings::default() };
+    let plan = plan(
+        settings,
+        &[
+            ("numbers", "numbers", 1, json!({"to": 2}), &[]),
+            ("patient", "patient", 1, json!({}), &[("numbers", Grouping::Global)]),
+        ],
+    );
+    let mut plan = Arc::unwrap_or_clone(plan);
+    plan.components[1].tick = Some(Duration::from_millis(20));
+    let plan = Arc::new(plan);
+    let (a, b) = (linked(&plan, 0, 1, &[1]), linked(&plan, 1, 2, &[2]));
+    join(&[&a, &b], 1);
+    a.engine.set_active(true);
+    wait_for("the end", || a.engine.is_finished());
+    let reports = a.engine.task_reports();
+    assert_eq!(sum(&plan, &reports, "numbers", |r| r.acked), 2);
+    assert_eq!(sum(&plan, &reports, "numbers", |r| r.failed), 2, "the other tuple, twice");
+    assert_eq!(sum(&plan, &b.engine.task_reports(), "patient", counter("again")), 0);
+    a.end();
+    b.end();
+}
+
 #[test]
 fn a_dead_letter_says_what_a_bolt_elsewhere_said() {
     let dir = tempfile::tempdir().unwrap();
