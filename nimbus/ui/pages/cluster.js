@@ -64,7 +64,7 @@ export function show(main) {
       numbers.set('Machines', real.length, silent ? `${silent} silent` : many(alive.length, 'supervisor'), silent ? 'bad' : '');
       numbers.set('Slots', `${cluster.slots_used}/${cluster.slots_total}`, `${cluster.slots_free} free`, cluster.slots_free ? '' : 'warn');
       const [busy, cores] = [once((s) => s.usage.cores_busy), once((s) => s.cores)];
-      numbers.set('Processors', percent(busy / Math.max(1, cores)), `${busy.toFixed(1)} of ${cores} cores`, busy / cores > 0.9 ? 'warn' : '');
+      numbers.set('Processors', percent(Math.min(1, busy / Math.max(1, cores))), `${busy.toFixed(1)} of ${cores} cores`, busy / cores > 0.9 ? 'warn' : '');
       const [used, memory] = [once((s) => s.usage.memory_used_bytes), once((s) => s.memory_bytes)];
       numbers.set('Memory', percent(used / Math.max(1, memory)), `${bytes(used)} of ${bytes(memory)}`, used / memory > 0.9 ? 'warn' : '');
     },

@@ -52,9 +52,15 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
     frame.render_stateful_widget(body, table, &mut chosen);
 
     let hidden = widths.len() - shown.len();
-    let more = if hidden == 0 { String::new() } else { format!("  {hidden} more columns by ←→") };
+    // First, so that a narrow terminal does not cut off the one thing that it makes needed.
+    let line = match hidden {
+        0 => state.foot(),
+        _ if state.in_trouble() => state.foot(),
+        1 => format!("1 more column by ←→  {}", state.foot()),
+        _ => format!("{hidden} more columns by ←→  {}", state.foot()),
+    };
     let style = if state.in_trouble() { Style::new().fg(Color::Red) } else { Style::new().add_modifier(Modifier::DIM) };
-    frame.render_widget(Paragraph::new(Line::from(printable(&(state.foot() + &more)))).style(style), foot);
+    frame.render_widget(Paragraph::new(Line::from(printable(&line))).style(style), foot);
 }
 
 /// The columns that fit whole, as half a number is another number: the first, and of the others those up to the sorted one's or
