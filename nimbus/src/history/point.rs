@@ -49,6 +49,9 @@ pub(crate) struct TaskSums {
     pub(crate) queued: u64,
     /// Time in `execute` (of a spout: of whole trees) in nanoseconds, p50, p99 and p99.9; in a coarser point that of its worst second.
     pub(crate) latency: [u64; 3],
+    /// Of a spout: what the trees that are done took, together. Points of older versions have it not.
+    #[serde(default)]
+    pub(crate) complete_ns: u64,
 }
 
 impl TaskSums {
@@ -61,6 +64,7 @@ impl TaskSums {
         sum(&mut self.failed, o.failed);
         sum(&mut self.busy_ns, o.busy_ns);
         sum(&mut self.blocked_ns, o.blocked_ns);
+        sum(&mut self.complete_ns, o.complete_ns);
         self.queued = self.queued.max(o.queued);
         self.latency.iter_mut().zip(o.latency).for_each(|(a, b)| *a = b.max(*a));
     }
@@ -83,6 +87,7 @@ impl From<&TaskReport> for TaskSums {
             blocked_ns: t.blocked_ns,
             queued: t.queued,
             latency: [0.5, 0.99, 0.999].map(|q| times.quantile(q).unwrap_or(0)),
+            complete_ns: (t.complete.mean().unwrap_or(0.0) * t.complete.count() as f64) as u64,
         }
     }
 }
@@ -136,5 +141,17 @@ impl Point {
             let most = |of: fn(&TaskSums) -> u64| (tasks().map(of).max().unwrap_or(0) as f32 / ns).min(1.0);
             (sums.capacity, sums.blocked) = (most(|t| t.busy_ns), most(|t| t.blocked_ns));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_older_versions_stored_is_still_read() {
+        let old = rmp_serde::to_vec(&(1, 2, 3, 4, 5, 6, 7, 8, [9, 10, 11])).unwrap();
+        let read: TaskSums = rmp_serde::from_slice(&old).unwrap();
+        assert_eq!((read.emitted, read.latency, read.complete_ns), (1, [9, 10, 11], 0));
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use squall_core::control::{ClusterStatus, SupervisorStatus, TopologyStatus};
 
 use super::Answer;
-use super::pretty::{mb, uptime};
+use super::pretty::{mb, percent, tenths, uptime};
 use super::topology::worker;
 use super::view::{Ask, object, owner as user};
 use crate::cluster::World;
@@ -30,9 +30,9 @@ pub(super) async fn summary(State(nimbus): Shared) -> Answer {
     let c = nimbus.look(|w| Ok(w.cluster_status()))?;
     let tasks: u32 = c.topologies.iter().map(|t| t.tasks).sum();
     let machines = machines(&c);
-    let sum = |of: fn(&SupervisorStatus) -> f64| machines.iter().map(|m| of(m)).sum::<f64>();
+    let sum = |of: fn(&SupervisorStatus) -> f64| machines.iter().map(|m| of(m)).fold(0.0, |a, b| a + b);
     let (memory, used) = (sum(|m| mb(m.memory_bytes)), sum(|m| mb(m.usage.memory_used_bytes)));
-    let (cpu, busy) = (sum(|m| f64::from(m.cores) * 100.0), sum(|m| (m.usage.cores_busy * 100.0).round()));
+    let (cpu, busy) = (sum(|m| f64::from(m.cores) * 100.0), sum(|m| percent(m.usage.cores_busy)));
     Ok(Json(json!({
         "user": null, "stormVersion": c.version,
         "stormVersionInfo": {"version": c.version, "branch": "", "revision": "", "date": "", "user": "", "url": "", "srcChecksum": ""},
@@ -41,7 +41,7 @@ pub(super) async fn summary(State(nimbus): Shared) -> Answer {
         "slotsTotal": c.slots_total, "slotsUsed": c.slots_used, "slotsFree": c.slots_free,
         "executorsTotal": tasks, "tasksTotal": tasks,
         "schedulerDisplayResource": false,
-        "totalMem": memory, "availMem": memory - used, "fragmentedMem": 0.0, "memAssignedPercentUtil": share(used, memory),
+        "totalMem": memory, "availMem": tenths(memory - used), "fragmentedMem": 0.0, "memAssignedPercentUtil": share(used, memory),
         "totalCpu": cpu, "availCpu": (cpu - busy).max(0.0), "fragmentedCpu": 0.0, "cpuAssignedPercentUtil": share(busy, cpu),
         "totalGenerics": "", "availGenerics": "",
         "bugtracker-url": null, "central-log-url": null,
@@ -60,27 +60,32 @@ fn machines(c: &ClusterStatus) -> Vec<&SupervisorStatus> {
 }
 
 fn share(used: f64, total: f64) -> String {
-    format!("{:.1}", if total > 0.0 { (used / total * 100.0).min(100.0) } else { 0.0 })
+    format!("{:.3}", if total > 0.0 { (used / total * 100.0).min(100.0) } else { 0.0 })
 }
 
 pub(super) async fn nimbuses(State(nimbus): Shared) -> Answer {
     let c = nimbus.look(|w| Ok(w.cluster_status()))?;
     Ok(Json(json!({"nimbuses": [{
-        "host": "localhost", "port": nimbus.port(), "nimbusLogLink": "", "status": "Leader", "version": c.version,
-        "nimbusUpTime": uptime(c.uptime_ms), "nimbusUpTimeSeconds": (c.uptime_ms / 1000).to_string(),
+        "host": "localhost", "port": nimbus.port(), "nimbusLogLink": nimbus.log_file().map_or_else(String::new, |_| log_link("nimbus")), "status": "Leader", "version": c.version,
+        "nimbusUpTime": uptime(c.uptime_ms), "nimbusUpTimeSeconds": c.uptime_ms / 1000,
     }]})))
+}
+
+/// Where a daemon's log is.
+fn log_link(daemon: &str) -> String {
+    format!("/v1/logs/{daemon}/download")
 }
 
 fn supervisor_line(s: &SupervisorStatus) -> Value {
     let (memory, used) = (mb(s.memory_bytes), mb(s.usage.memory_used_bytes));
-    let (cpu, busy) = (f64::from(s.cores) * 100.0, (s.usage.cores_busy * 100.0).round());
+    let (cpu, busy) = (f64::from(s.cores) * 100.0, percent(s.usage.cores_busy));
     json!({
         "id": s.id, "host": s.host, "uptime": uptime(s.uptime_ms), "uptimeSeconds": s.uptime_ms / 1000,
         "slotsTotal": s.slots, "slotsUsed": s.slots_used, "slotsFree": s.slots.saturating_sub(s.slots_used),
-        "totalMem": memory, "usedMem": used, "availMem": (memory - used).max(0.0),
+        "totalMem": memory, "usedMem": used, "availMem": tenths(memory - used).max(0.0),
         "totalCpu": cpu, "usedCpu": busy, "availCpu": (cpu - busy).max(0.0),
         "totalGenericResources": "", "usedGenericResources": "", "availGenericResources": "",
-        "version": s.version, "blacklisted": false, "logLink": "",
+        "version": s.version, "blacklisted": false, "logLink": log_link(&s.id),
     })
 }
 
@@ -127,7 +132,7 @@ fn owner_line(topologies: &[TopologyStatus]) -> Value {
         "owner": user(), "totalTopologies": topologies.len(), "totalWorkers": workers().count(), "totalExecutors": tasks,
         "totalTasks": tasks, "totalMemoryUsage": memory, "totalReqMem": 0.0, "totalReqOnHeapMem": 0.0, "totalReqOffHeapMem": 0.0,
         "totalReqCpu": 0.0, "totalAssignedMem": memory, "totalAssignedOnHeapMem": 0.0, "totalAssignedOffHeapMem": memory,
-        "totalCpuUsage": workers().map(|w| (w.usage.cores_busy * 100.0).round()).sum::<f64>(), "memoryGuarantee": "N/A",
+        "totalCpuUsage": percent(workers().map(|w| w.usage.cores_busy).sum()), "memoryGuarantee": "N/A",
         "cpuGuarantee": "N/A", "isolatedNodes": "N/A", "memoryGuaranteeRemaining": "N/A", "cpuGuaranteeRemaining": "N/A",
     })
 }

@@ -8,7 +8,7 @@ use squall_core::ComponentKind;
 
 use super::Answer;
 use super::pretty::{WINDOWS, mean, uptime};
-use super::view::{View, numbers, object, port, task_numbers};
+use super::view::{View, numbers, object, port, task_numbers, transferred};
 use crate::cluster::{emitted, taken};
 use crate::http::{Path, Shared};
 
@@ -33,9 +33,8 @@ pub(super) async fn page(State(nimbus): Shared, Path((id, component)): Path<(Str
             "processLatency": mean(&n.execute), "executed": executed, "acked": executed.min(n.acked), "failed": n.failed})
     });
     let outputs = c.outputs.iter().map(|o| {
-        let out = emitted(n, c, &o.name);
-        let mut line = object(json!({"stream": o.name, "emitted": out,
-            "transferred": if c.outputs.len() == 1 { n.transferred } else { out }}));
+        let mut line = object(json!({"stream": o.name, "emitted": emitted(n, c, &o.name),
+            "transferred": transferred(&v.plan, n, c, &o.name)}));
         if spout {
             line.append(&mut object(json!({"completeLatency": mean(&n.complete), "acked": n.acked, "failed": n.failed})));
         }

@@ -52,6 +52,7 @@ struct Wanted {
     timeout: Option<u64>,
 }
 
+/// Answers with the levels that count from then on.
 pub(super) async fn set(State(nimbus): Shared, Path(id): Path<String>, request: Request) -> Answer {
     let Body { named } = body(request, LONGEST).await?;
     let wanted = |(logger, w): (String, Wanted)| {
@@ -65,7 +66,7 @@ pub(super) async fn set(State(nimbus): Shared, Path(id): Path<String>, request: 
         let id = w.find(&id)?;
         w.set_log(&id, all).map(|_| id)
     })?;
-    super::actions::done("setLogConfig", &done_to)
+    get(State(nimbus), Path(done_to)).await
 }
 
 /// Log4j has two levels more.

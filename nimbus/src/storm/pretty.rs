@@ -1,5 +1,8 @@
 //! Numbers and times as Storm writes them.
 
+use std::time::Duration;
+
+use serde_json::{Value, json};
 use squall_core::Histogram;
 
 /// `1d 2h 3m 4s`, as Storm's UI has it.
@@ -35,12 +38,33 @@ pub(super) fn millis(ms: f64) -> String {
 
 /// Bytes as megabytes, which is how Storm counts memory.
 pub(super) fn mb(bytes: u64) -> f64 {
-    (bytes as f64 / (1 << 20) as f64 * 10.0).round() / 10.0
+    tenths(bytes as f64 / (1 << 20) as f64)
+}
+
+/// Cores as Storm counts them: one is 100.
+pub(super) fn percent(cores: f64) -> f64 {
+    tenths(cores * 100.0)
+}
+
+/// One digit behind the point, and no -0, which is the sum of nothing.
+pub(super) fn tenths(n: f64) -> f64 {
+    (n * 10.0).round() / 10.0 + 0.0
+}
+
+/// Seconds, whole ones as Storm has them.
+pub(super) fn seconds(time: Duration) -> Value {
+    if time.subsec_nanos() == 0 { json!(time.as_secs()) } else { json!(time.as_secs_f64()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_not_less_than_nothing() {
+        assert!(percent([].iter().sum()).is_sign_positive() && tenths(-0.0).is_sign_positive());
+        assert_eq!([percent(0.0791), mb(3 << 19)], [7.9, 1.5]);
+    }
 
     #[test]
     fn times_are_written_as_storm_does() {
@@ -49,5 +73,6 @@ mod tests {
         assert_eq!(uptime(90_061_000), "1d 1h 1m 1s");
         assert_eq!(window(Some("600")).0, Some(600));
         assert_eq!(window(Some("7")).1, ":all-time");
+        assert_eq!([seconds(Duration::from_secs(30)), seconds(Duration::from_millis(1500))], [json!(30), json!(1.5)]);
     }
 }

@@ -7,9 +7,10 @@ use serde_json::{Map, Value, json};
 use squall_core::control::{TopologyStatus, WorkerSummary};
 use squall_core::{ComponentKind, Plan};
 
-use super::pretty::{WINDOWS, mb, mean, uptime};
-use super::view::{View, object, owner, port};
+use super::pretty::{WINDOWS, mb, mean, percent, seconds, uptime};
+use super::view::{View, object, owner, port, transferred};
 use super::{Answer, Failed};
+use crate::cluster::{emitted, taken};
 use crate::history::Point;
 use crate::http::{Path, Shared};
 
@@ -18,7 +19,7 @@ pub(super) fn line(t: &TopologyStatus) -> Value {
     let tasks: u32 = t.components.iter().map(|c| c.tasks).sum();
     // What its workers take is what Storm calls assigned.
     let memory = mb(t.workers.iter().map(|w| w.usage.rss_bytes).sum());
-    let cores: f64 = t.workers.iter().map(|w| w.usage.cores_busy).sum();
+    let cores = t.workers.iter().map(|w| w.usage.cores_busy).sum();
     json!({
         "id": t.id, "encodedId": t.id, "name": t.name, "owner": owner(), "status": t.state.to_string(),
         "uptime": uptime(t.uptime_ms), "uptimeSeconds": t.uptime_ms / 1000,
@@ -27,7 +28,7 @@ pub(super) fn line(t: &TopologyStatus) -> Value {
         "requestedMemOnHeap": 0.0, "requestedMemOffHeap": 0.0, "requestedTotalMem": 0.0, "requestedCpu": 0.0,
         "requestedGenericResources": "",
         "assignedMemOnHeap": 0.0, "assignedMemOffHeap": memory, "assignedTotalMem": memory,
-        "assignedCpu": (cores * 1000.0).round() / 10.0, "assignedGenericResources": "",
+        "assignedCpu": percent(cores), "assignedGenericResources": "",
         "topologyVersion": null, "stormVersion": env!("CARGO_PKG_VERSION"),
     })
 }
@@ -52,7 +53,7 @@ pub(super) fn worker(t: &TopologyStatus, w: &WorkerSummary) -> Value {
     json!({
         "supervisorId": w.supervisor, "host": w.host, "port": port(w), "topologyId": t.id, "topologyName": t.name,
         "executorsTotal": w.tasks.len(), "assignedMemOnHeap": 0.0, "assignedMemOffHeap": mb(w.usage.rss_bytes),
-        "assignedCpu": (w.usage.cores_busy * 100.0).round(), "componentNumTasks": tasks,
+        "assignedCpu": percent(w.usage.cores_busy), "componentNumTasks": tasks,
         "uptime": uptime(w.uptime_ms), "uptimeSeconds": w.uptime_ms / 1000,
         "workerLogLink": format!("/v1/topologies/{}/logs/{}/download", t.id, w.worker), "owner": owner(),
     })
@@ -85,6 +86,7 @@ pub(super) async fn page(State(nimbus): Shared, Path(id): Path<String>, uri: Uri
     let stats = v.windows.iter().zip(WINDOWS).map(|(p, w)| window_stats(&v.plan, p, (w.1, w.2)));
     let (window, hint) = v.window();
     let mut page = object(line(&v.status));
+    let memory = page.get("assignedTotalMem").cloned().unwrap_or_default();
     page.append(&mut object(json!({
         "user": null, "window": window, "windowHint": hint,
         "msgTimeout": v.plan.settings.message_timeout.as_secs(),
@@ -92,7 +94,10 @@ pub(super) async fn page(State(nimbus): Shared, Path(id): Path<String>, uri: Uri
         "topologyStats": stats.collect::<Vec<_>>(),
         "spouts": of_kind(ComponentKind::Spout), "bolts": of_kind(ComponentKind::Bolt),
         "workers": v.status.workers.iter().map(|w| worker(&v.status, w)).collect::<Vec<_>>(),
-        "schedulerDisplayResource": false, "visualizationTable": [], "owner": owner(),
+        "requestedRegularOnHeapMem": 0.0, "requestedSharedOnHeapMem": 0.0, "requestedRegularOffHeapMem": 0.0,
+        "requestedSharedOffHeapMem": 0.0, "assignedRegularOnHeapMem": 0.0, "assignedSharedOnHeapMem": 0.0,
+        "assignedRegularOffHeapMem": memory, "assignedSharedOffHeapMem": 0.0,
+        "schedulerDisplayResource": false, "visualizationTable": [], "bugtracker-url": null, "central-log-url": null,
     })));
     Ok(Json(Value::Object(page)))
 }
@@ -102,7 +107,7 @@ fn configuration(plan: &Plan) -> Value {
     let s = &plan.settings;
     let mut all = object(json!({
         "topology.name": plan.name, "topology.workers": s.workers, "topology.max.spout.pending": s.max_spout_pending,
-        "topology.message.timeout.secs": s.message_timeout.as_secs_f64(),
+        "topology.message.timeout.secs": seconds(s.message_timeout),
         "topology.acker.executors": if s.acking { Value::Null } else { json!(0) },
         "topology.stats.sample.rate": 1.0,
     }));
@@ -119,25 +124,26 @@ pub(super) async fn workers(State(nimbus): Shared, Path(id): Path<String>) -> An
 pub(super) async fn metrics(State(nimbus): Shared, Path(id): Path<String>, uri: Uri) -> Answer {
     let v = View::of(&nimbus, &id, &uri).await?;
     let (window, hint) = v.window();
-    let stream = |name: &str, n: u64| json!({"stream_id": name, "value": n});
     let lines = |kind: ComponentKind| {
         let those = v.plan.components.iter().filter(|c| c.kind == kind);
         those
             .map(|c| {
                 let n = v.sums(&c.id).numbers;
-                let one = |value: u64| vec![stream("default", value)];
-                let emitted: Vec<Value> =
-                    c.outputs.iter().map(|o| stream(&o.name, crate::cluster::emitted(&n, c, &o.name))).collect();
+                let outputs = |of: &dyn Fn(&str) -> Value| {
+                    c.outputs.iter().map(|o| json!({"stream_id": o.name, "value": of(&o.name)})).collect::<Vec<_>>()
+                };
                 let inputs = |of: &dyn Fn(u64) -> Value| {
-                    let taken = |i: &squall_core::InputStream| crate::cluster::taken(&n, c, &i.from, &i.stream);
+                    let taken = |i: &squall_core::InputStream| taken(&n, c, &i.from, &i.stream);
                     c.inputs.iter().map(|i| json!({"component_id": i.from, "stream_id": i.stream, "value": of(taken(i))})).collect::<Vec<_>>()
                 };
+                let emitted = outputs(&|stream| json!(emitted(&n, c, stream)));
+                let transferred = outputs(&|stream| json!(transferred(&v.plan, &n, c, stream)));
                 match kind {
-                    ComponentKind::Spout => json!({"id": c.id, "emitted": emitted, "transferred": one(n.transferred),
-                        "acked": one(n.acked), "failed": one(n.failed),
-                        "complete_ms_avg": [{"stream_id": "default", "value": mean(&n.complete)}]}),
-                    ComponentKind::Bolt => json!({"id": c.id, "emitted": emitted, "transferred": one(n.transferred),
-                        "acked": inputs(&|_| json!(n.acked)), "failed": inputs(&|_| json!(n.failed)), "executed": inputs(&|t| json!(t)),
+                    ComponentKind::Spout => json!({"id": c.id, "emitted": emitted, "transferred": transferred,
+                        "acked": outputs(&|_| json!(n.acked)), "failed": outputs(&|_| json!(n.failed)),
+                        "complete_ms_avg": outputs(&|_| json!(mean(&n.complete)))}),
+                    ComponentKind::Bolt => json!({"id": c.id, "emitted": emitted, "transferred": transferred,
+                        "acked": inputs(&|t| json!(t.min(n.acked))), "failed": inputs(&|_| json!(n.failed)), "executed": inputs(&|t| json!(t)),
                         "executed_ms_avg": inputs(&|_| json!(mean(&n.execute))),
                         "process_ms_avg": inputs(&|_| json!(mean(&n.execute)))}),
                 }
@@ -152,5 +158,5 @@ pub(super) async fn metrics(State(nimbus): Shared, Path(id): Path<String>, uri: 
 /// Storm's answer for a topology without Kafka spouts of its own.
 pub(super) async fn lag(State(nimbus): Shared, Path(id): Path<String>) -> Answer {
     nimbus.look(|w| w.find(&id)).map_err(Failed::from)?;
-    Ok(Json(json!([])))
+    Ok(Json(json!({})))
 }

@@ -1,18 +1,19 @@
 //! All that Storm's pages show of one topology.
 
-use std::sync::Arc;
+use std::os::unix::fs::MetadataExt;
+use std::sync::{Arc, OnceLock};
 
 use axum::http::Uri;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use squall_core::control::{ErrorEntry, TopologyStatus, WorkerSummary};
-use squall_core::{ComponentKind, Plan, PlannedComponent};
+use squall_core::{ComponentKind, Grouping, Plan, PlannedComponent};
 
 use super::Failed;
 use super::pretty::{WINDOWS, mean, millis, window};
-use crate::cluster::Whole;
+use crate::cluster::{Whole, emitted};
 use crate::denied::Denied;
-use crate::history::{Point, Sums, TaskSums};
+use crate::history::{Numbers, Point, Sums, TaskSums};
 use crate::nimbus::Nimbus;
 
 /// What stands after the `?`; Storm ignores what it does not know.
@@ -79,7 +80,7 @@ impl View {
                 error.insert("lastError".to_owned(), text);
                 Value::Object(error)
             }
-            None => json!({"lastError": "", "errorTime": null, "errorHost": "", "errorPort": "", "errorLapsedSecs": null,
+            None => json!({"lastError": "", "errorTime": null, "errorHost": "", "errorPort": null, "errorLapsedSecs": null,
                 "errorWorkerLogLink": ""}),
         }
     }
@@ -114,14 +115,29 @@ impl View {
     }
 }
 
-/// Everything belongs to the user that nimbus runs as.
 /// The text of an error; Storm's is the whole stack.
 fn whole(e: &ErrorEntry) -> String {
     if e.stack.is_empty() { e.message.clone() } else { format!("{}\n{}", e.message, e.stack) }
 }
 
-pub(super) fn owner() -> String {
-    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default()
+/// Everything belongs to the user that nimbus runs as: the name of that user, or its number where it has none.
+pub(super) fn owner() -> &'static str {
+    static OWNER: OnceLock<String> = OnceLock::new();
+    OWNER.get_or_init(|| {
+        let Ok(uid) = std::fs::metadata("/proc/self").map(|m| m.uid()) else { return String::new() };
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        user(&users, uid).map_or_else(|| uid.to_string(), str::to_owned)
+    })
+}
+
+/// A user's name in the form of `/etc/passwd`.
+fn user(users: &str, uid: u32) -> Option<&str> {
+    let mut named = users.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let (name, number) = (fields.next()?, fields.nth(1)?);
+        (number.parse() == Ok(uid)).then_some(name)
+    });
+    named.next()
 }
 
 /// A component's counts in a window. A bolt's process latency is its execute latency: it acks when it has executed.
@@ -138,13 +154,27 @@ pub(super) fn numbers(s: &Sums, kind: ComponentKind) -> Value {
     Value::Object(found)
 }
 
+/// How much of a stream was sent on to tasks. Workers tell that of a component as a whole; of a stream among several it follows from
+/// who takes it.
+pub(super) fn transferred(plan: &Plan, n: &Numbers, c: &PlannedComponent, stream: &str) -> u64 {
+    if c.outputs.len() == 1 {
+        return n.transferred;
+    }
+    let copies =
+        |to: &PlannedComponent, grouping: &Grouping| if *grouping == Grouping::All { u64::from(to.parallelism) } else { 1 };
+    let takers = plan.components.iter().flat_map(|to| to.inputs.iter().map(move |i| (to, i)));
+    let takers = takers.filter(|(_, i)| i.from == c.id && i.stream == stream);
+    takers.map(|(to, i)| copies(to, &i.grouping)).sum::<u64>().saturating_mul(emitted(n, c, stream))
+}
+
 /// A task's counts in a window that was so long.
 pub(super) fn task_numbers(t: &TaskSums, ms: u64, kind: ComponentKind) -> Value {
     let execute = if t.executed == 0 { 0.0 } else { t.busy_ns as f64 / 1e6 / t.executed as f64 };
+    let complete = if t.acked == 0 { 0.0 } else { t.complete_ns as f64 / 1e6 / t.acked as f64 };
     let capacity = (t.busy_ns as f64 / 1e6 / ms.max(1) as f64).min(1.0);
     let mut found = object(json!({"emitted": t.emitted, "transferred": t.transferred, "acked": t.acked, "failed": t.failed}));
     found.append(&mut object(match kind {
-        ComponentKind::Spout => json!({"completeLatency": millis(t.latency[0] as f64 / 1e6)}),
+        ComponentKind::Spout => json!({"completeLatency": millis(complete)}),
         ComponentKind::Bolt => {
             json!({"executed": t.executed, "executeLatency": millis(execute), "processLatency": millis(execute),
             "capacity": millis(capacity)})
@@ -162,5 +192,16 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_found_by_number() {
+        let users = "root:x:0:0:root:/root:/bin/bash\nbroken\nann:x:1000:1000::/home/ann:/bin/sh\n";
+        assert_eq!([user(users, 0), user(users, 1000), user(users, 7)], [Some("root"), Some("ann"), None]);
     }
 }

@@ -52,7 +52,9 @@ fn storms_paths_answer_with_storms_fields_and_real_values() {
         totalCpu availCpu fragmentedCpu cpuAssignedPercentUtil totalGenerics availGenerics bugtracker-url central-log-url",
     );
     assert_eq!([&cluster["supervisors"], &cluster["slotsUsed"], &cluster["slotsFree"], &cluster["tasksTotal"]], [1, 1, 3, 4]);
-    has(&get("nimbus/summary")["nimbuses"][0], "host port nimbusLogLink status version nimbusUpTime nimbusUpTimeSeconds");
+    let leader = get("nimbus/summary")["nimbuses"][0].clone();
+    has(&leader, "host port nimbusLogLink status version nimbusUpTime nimbusUpTimeSeconds");
+    assert!(leader["nimbusUpTimeSeconds"].is_u64(), "{leader}");
     let supervisors = get("supervisor/summary");
     has(
         &supervisors["supervisors"][0],
@@ -73,7 +75,13 @@ fn storms_paths_answer_with_storms_fields_and_real_values() {
     assert_eq!((&line["id"], &line["name"], &line["status"]), (&json!(id), &json!("p"), &json!("ACTIVE")));
 
     let page = get(&format!("topology/{id}"));
-    has(&page, "user window windowHint msgTimeout configuration debug samplingPct workers");
+    has(
+        &page,
+        "user window windowHint msgTimeout configuration debug samplingPct workers bugtracker-url central-log-url \
+        requestedRegularOnHeapMem requestedSharedOnHeapMem requestedRegularOffHeapMem requestedSharedOffHeapMem \
+        assignedRegularOnHeapMem assignedSharedOnHeapMem assignedRegularOffHeapMem assignedSharedOffHeapMem",
+    );
+    assert_eq!(page["configuration"]["topology.message.timeout.secs"].to_string(), "30");
     let windows: Vec<&str> = page["topologyStats"].as_array().unwrap().iter().map(|w| w["window"].as_str().unwrap()).collect();
     assert_eq!(windows, ["600", "10800", "86400", ":all-time"]);
     let all = &page["topologyStats"][3];
@@ -106,18 +114,25 @@ fn storms_paths_answer_with_storms_fields_and_real_values() {
     assert_eq!((&executors[0]["id"], &executors[0]["executed"]), (&json!("[2-2]"), &json!(20)));
     assert_eq!(component["inputStats"][0]["executed"], 60);
     assert_eq!(component["componentErrors"][0]["error"], "bad <row>\npanicked at a.rs:1:2\n  at <sum>");
-    assert!(get(&format!("topology/{id}/component/count"))["spoutSummary"].is_array());
+    let spout = get(&format!("topology/{id}/component/count"));
+    assert!(spout["spoutSummary"].is_array());
+    assert_eq!(spout["executorStats"][0]["completeLatency"], spout["outputStats"][0]["completeLatency"], "its only task");
+    assert_ne!(spout["executorStats"][0]["completeLatency"], "0.000");
 
     let drawn = get(&format!("topology/{id}/visualization"));
     assert_eq!(drawn["sum"][":inputs"][0][":component"], "count");
-    assert_eq!(drawn["count"][":transferred"]["default"], 60);
+    assert_eq!((&drawn["count"][":transferred"], &drawn["sum"][":inputs"][0][":sani-stream"]), (&json!(60), &json!("default")));
+    assert_eq!(drawn["count"][":stats"][0][":transferred"][":all-time"], json!({"default": 60}));
     assert_eq!(get(&format!("topology/{id}/visualization-init"))["visualizationTable"][0][":row"][0]["stream"], "default");
     assert_eq!(get(&format!("topology-workers/{id}"))["hostPortList"][0]["host"], "h");
     assert_eq!(get(&format!("topology/{id}/metrics?window=:all-time"))["bolts"][0]["executed"][0]["value"], 60);
-    assert_eq!(get(&format!("topology/{id}/lag")), json!([]));
+    assert_eq!(get(&format!("topology/{id}/lag")), json!({}));
     assert_eq!(get(&format!("topology/{id}/logconfig"))["namedLoggerLevels"], json!({}));
     assert_eq!(get("history/summary")["topo-history"][0], json!(id));
-    assert_eq!(get("owner-resources")["owners"][0]["totalTasks"], 4);
+    let owner = get("owner-resources")["owners"][0].clone();
+    assert_eq!(owner["totalTasks"], 4);
+    assert_eq!(get(&format!("owner-resources/{}", owner["owner"].as_str().unwrap()))["totalTasks"], 4);
+    assert_eq!(get("owner-resources/nobody-of-that-name")["totalCpuUsage"].to_string(), "0.0");
     has(&get("cluster/configuration"), "nimbus.thrift.port ui.port storm.cluster.mode");
 
     let (code, refused) = nimbus.get("/api/v1/topology/nothing");
@@ -139,7 +154,7 @@ fn storms_actions_act() {
     let set = |named: Value| post("logconfig", json!({"namedLoggerLevels": named}));
     let debug = json!({"target_level": "DEBUG", "reset_level": "INFO", "timeout": 30});
     let all = set(json!({"ROOT": debug, "squall_worker::link": {"target_level": "FATAL", "timeout": 0}}));
-    assert_eq!(all, (200, done("setLogConfig")));
+    assert_eq!((all.0, &all.1["namedLoggerLevels"]), (200, &levels()), "it answers with what counts now");
     assert_eq!(levels()["ROOT"]["target_level"], "DEBUG");
     assert_eq!((&levels()["ROOT"]["timeout"], &levels()["ROOT"]["reset_level"]), (&json!(30), &json!("INFO")));
     assert_eq!(levels()["squall_worker::link"]["target_level"], "ERROR");
@@ -154,9 +169,11 @@ fn storms_actions_act() {
     assert_eq!(post("debug/enable/10", Value::Null).0, 500, "what cannot be done is not said to be done");
     let wrong = post("rebalance/5", json!({"rebalanceOptions": {"executors": {"nothing": 3}}}));
     assert_eq!(wrong.0, 500, "{}", wrong.1);
-    assert_eq!(post("rebalance/5", json!({"rebalanceOptions": {"numWorkers": 2, "executors": {"sum": 4}}})).0, 200);
+    assert_eq!(post("rebalance/5", json!({"rebalanceOptions": {"numWorkers": 2, "executors": {"sum": "many"}}})).0, 500);
+    let options = json!({"rebalanceOptions": {"numWorkers": 2, "executors": {"sum": "4"}}, "callback": "foo"});
+    assert_eq!(post("rebalance/5", options), (200, done("rebalance")));
     assert_eq!(state(), "REBALANCING");
-    assert_eq!(post("kill/30", Value::Null), (200, done("kill/30")));
+    assert_eq!(post("kill/30", Value::Null), (200, done("kill")));
     assert_eq!(state(), "KILLED");
 }
 
