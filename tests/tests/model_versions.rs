@@ -114,6 +114,10 @@ fn versions_are_deployed_and_rolled_back_under_load() {
     assert_eq!(models(&cluster).models[0].current().map(|d| d.version), Some(2));
 
     cluster.squall(&["model", "deploy", "m", &files[2]]).ok();
+    let past: Value = cluster.try_get("/v1/topologies/scoring/history").unwrap();
+    let told: Vec<&str> = past["events"].as_array().unwrap().iter().filter_map(|e| e["text"].as_str()).collect();
+    assert!(told.contains(&"model m: version 2 (1.pkl) is in use"), "{told:?}");
+    assert!(told.iter().any(|t| t.starts_with("model m: version 3 (large.pkl) cannot be used: worker ")), "{told:?}");
     let before = emitted(&cluster);
     wait_until("rows are scored by it", || emitted(&cluster) > before + 2000);
     let back = cluster.squall(&["model", "rollback", "m", "--to", "1"]).ok();

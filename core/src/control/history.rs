@@ -69,7 +69,7 @@ pub struct HistoryPoint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimelineKind {
-    /// The topology came, or its state changed.
+    /// The topology came, its state changed, or a version of a model came into use.
     #[default]
     State,
     /// Its tasks have moved.

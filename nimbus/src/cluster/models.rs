@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use squall_core::control::{
     Deploy, Deployment, DeploymentState, ModelFit, ModelOnWorker, ModelOrder, ModelState, ModelStatus, ModelVersion, Rollback,
-    TopologyModels, is_sha256,
+    TimelineKind, TopologyModels, is_sha256,
 };
 use squall_core::suggest::did_you_mean;
 use squall_core::{ModelNumbers, Plan, Result};
@@ -202,13 +202,17 @@ impl World {
     /// Brings into use what all workers have ready, and gives up what one refuses or takes too long for.
     pub(super) fn settle_models(&mut self) -> Result<()> {
         let mut changed = Vec::new();
+        let mut told = Vec::new();
         for t in self.topologies.values().filter(|t| t.record.models.values().any(|all| preparing(all).is_some())) {
             let mut record = t.record.clone();
             for (name, all) in &mut record.models {
-                let Some((serial, since)) = preparing(all).map(|d| (d.serial, d.unix_ms)) else { continue };
-                match self.verdict(t, name, serial, since) {
+                let Some(next) = preparing(all) else { continue };
+                let serial = next.serial;
+                let what = format!("model {name}: version {} ({})", next.version, next.file);
+                match self.verdict(t, name, serial, next.unix_ms) {
                     None => {}
                     Some(Ok(())) => {
+                        told.push((t.record.id.clone(), TimelineKind::State, format!("{what} is in use")));
                         log::info!(topology = t.record.id.as_str(), model = name.as_str(), serial = serial; "a model's version is in use");
                         for d in all.iter_mut() {
                             match d.state {
@@ -220,6 +224,7 @@ impl World {
                     }
                     Some(Err(why)) => {
                         log::warn!(topology = t.record.id.as_str(), model = name.as_str(), serial = serial, reason = why.as_str(); "a model's version cannot be used");
+                        told.push((t.record.id.clone(), TimelineKind::Note, format!("{what} cannot be used: {why}")));
                         give_up(all, &why);
                     }
                 }
@@ -232,6 +237,12 @@ impl World {
             return Ok(());
         }
         self.save(changed)?;
+        let unix_ms = self.clock.unix_ms();
+        for (id, kind, text) in told {
+            if let Some(t) = self.topologies.get_mut(&id) {
+                t.statistics.happened(unix_ms, kind, text);
+            }
+        }
         self.refresh();
         Ok(())
     }
