@@ -42,7 +42,7 @@ pub(super) async fn summary(State(nimbus): Shared) -> Answer {
         "executorsTotal": tasks, "tasksTotal": tasks,
         "schedulerDisplayResource": false,
         "totalMem": memory, "availMem": tenths(memory - used), "fragmentedMem": 0.0, "memAssignedPercentUtil": share(used, memory),
-        "totalCpu": cpu, "availCpu": (cpu - busy).max(0.0), "fragmentedCpu": 0.0, "cpuAssignedPercentUtil": share(busy, cpu),
+        "totalCpu": cpu, "availCpu": tenths(cpu - busy).max(0.0), "fragmentedCpu": 0.0, "cpuAssignedPercentUtil": share(busy, cpu),
         "totalGenerics": "", "availGenerics": "",
         "bugtracker-url": null, "central-log-url": null,
     })))
@@ -83,7 +83,7 @@ fn supervisor_line(s: &SupervisorStatus) -> Value {
         "id": s.id, "host": s.host, "uptime": uptime(s.uptime_ms), "uptimeSeconds": s.uptime_ms / 1000,
         "slotsTotal": s.slots, "slotsUsed": s.slots_used, "slotsFree": s.slots.saturating_sub(s.slots_used),
         "totalMem": memory, "usedMem": used, "availMem": tenths(memory - used).max(0.0),
-        "totalCpu": cpu, "usedCpu": busy, "availCpu": (cpu - busy).max(0.0),
+        "totalCpu": cpu, "usedCpu": busy, "availCpu": tenths(cpu - busy).max(0.0),
         "totalGenericResources": "", "usedGenericResources": "", "availGenericResources": "",
         "version": s.version, "blacklisted": false, "logLink": log_link(&s.id),
     })
