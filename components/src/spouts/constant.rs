@@ -72,7 +72,7 @@ fn row(value: &serde_json::Value) -> Result<(Schema, Vec<Value>)> {
 }
 
 /// Rows that are kept ready, to be emitted at once: so many, or as many as make so many bytes.
-const MOST: usize = 512;
+const MOST: usize = 1024;
 const LARGEST: usize = 1 << 20;
 
 struct Constant {

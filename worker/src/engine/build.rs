@@ -118,6 +118,7 @@ pub(crate) fn build(plan: Arc<Plan>, registry: &Registry, around: Surroundings) 
                     asleep_until: None,
                     expiry: None,
                     counts: (0, 0),
+                    quick: false,
                 }))
             }
         };

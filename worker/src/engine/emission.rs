@@ -51,6 +51,8 @@ pub(crate) struct Emission {
     pub(crate) full: Vec<u32>,
     pub(crate) emitted: u64,
     pub(crate) transferred: u64,
+    /// The time, where it need not be looked up.
+    pub(crate) now_ns: Option<u64>,
     scratch: Vec<u8>,
 }
 
@@ -67,6 +69,7 @@ impl Emission {
             full: Vec::new(),
             emitted: 0,
             transferred: 0,
+            now_ns: None,
             scratch: Vec::new(),
         }
     }
@@ -311,7 +314,7 @@ impl Emission {
             }
         };
         let columns = Arc::new(columns);
-        let since_ns = shared.now_ns();
+        let since_ns = self.now_ns.unwrap_or_else(|| shared.now_ns());
         let mut remote: Vec<usize> = Vec::new();
         for (i, task) in bundle.tasks.iter().enumerate() {
             let Some(local) = shared.local(*task) else {

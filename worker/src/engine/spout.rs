@@ -19,10 +19,12 @@ use super::trees::{NewTree, NewTrees, Untracked};
 use crate::sync::lock;
 
 /// A spout's turn ends after this many; what it emitted is taken in by the next task while still in the cache.
-const TURN: usize = 512;
+const TURN: usize = 1024;
 /// With many receivers it ends later, so that each gets some rows at once.
 const ROWS_EACH: usize = 8;
 const LONGEST_TURN: usize = 8192;
+/// A spout's turn that took no longer needs no look at the clock for what it emits.
+const QUICK_NS: u64 = 50_000;
 /// A spout that reported an error is asked again after this long.
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
@@ -41,18 +43,20 @@ pub(crate) struct SpoutRole {
     /// When time-outs are looked at next; set while trees are under way.
     pub(crate) expiry: Option<Instant>,
     pub(crate) counts: (u64, u64),
+    /// Its last turn was over soon.
+    pub(crate) quick: bool,
 }
 
 impl SpoutRole {
     pub(super) fn turn(&mut self, task: &Arc<Task>, shared: &Arc<Shared>, out: &mut Emission) -> bool {
-        self.hear(task, shared);
-        let more = self.ask(task, shared, out);
+        let now_ns = self.hear(task, shared);
+        let more = self.ask(task, shared, out, now_ns);
         self.mind_the_time(task, shared);
         more
     }
 
     /// Has the spout emit, as far as there is room.
-    fn ask(&mut self, task: &Arc<Task>, shared: &Arc<Shared>, out: &mut Emission) -> bool {
+    fn ask(&mut self, task: &Arc<Task>, shared: &Arc<Shared>, out: &mut Emission, mut now_ns: u64) -> bool {
         let active = shared.is_active();
         if active != self.active {
             self.active = active;
@@ -73,13 +77,13 @@ impl SpoutRole {
             self.asleep_until = None;
         }
         let most = shared.max_pending;
-        let began = Instant::now();
-        let mut now_ns = shared.now_ns();
         let start = out.emitted;
         let turn = (out.bundles.len() * ROWS_EACH).clamp(TURN, LONGEST_TURN);
         let mut calls = 0;
         // The time is looked at after every call of a slow spout, and seldom with a fast one.
         let (mut look_at, mut step, began_ns) = (1, 1, now_ns);
+        // Of a quick spout, rows leave about when they are emitted.
+        out.now_ns = self.quick.then_some(now_ns);
         let more = loop {
             let emitted = (out.emitted - start) as usize;
             if self.ledger.pending() >= most {
@@ -126,12 +130,15 @@ impl SpoutRole {
                 Next::Wait | Next::End => break false,
             }
         };
-        task.stats.busy_ns.fetch_add(began.elapsed().as_nanos() as u64, Relaxed);
+        let took_ns = shared.now_ns().saturating_sub(began_ns);
+        self.quick = took_ns < QUICK_NS;
+        task.stats.busy_ns.fetch_add(took_ns, Relaxed);
         more
     }
 
     /// Takes in what became of the trees.
-    fn hear(&mut self, task: &Arc<Task>, shared: &Arc<Shared>) {
+    /// Gives the time afterwards.
+    fn hear(&mut self, task: &Arc<Task>, shared: &Arc<Shared>) -> u64 {
         let now_ns = shared.now_ns();
         // The one that was emptied last time goes back, so that its vectors need not grow again.
         std::mem::swap(&mut self.mail, &mut *lock(&task.ledger_mail));
@@ -163,7 +170,11 @@ impl SpoutRole {
             let patience = timeout.saturating_add(shared.waits_everywhere());
             self.ledger.expire(now_ns.saturating_sub(patience), now_ns, &mut self.outcomes);
         }
+        if self.outcomes.is_empty() {
+            return now_ns;
+        }
         self.tell(task, shared);
+        shared.now_ns()
     }
 
     /// While trees are under way, somebody must look at the time.
