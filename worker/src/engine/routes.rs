@@ -11,6 +11,9 @@ pub(crate) struct Router {
     tasks: Vec<u32>,
 }
 
+/// Fewer rows for each are cheaper one by one.
+const LEAST_SHARE: usize = 4;
+
 enum How {
     /// Each in turn, of these.
     Turn { among: Vec<usize>, next: usize },
@@ -83,10 +86,10 @@ impl Router {
         Some(self.first + at)
     }
 
-    /// How many bundles share `n` rows that come together, if it does not depend on the rows: a run of them for each.
+    /// How many bundles share `n` rows that come together, if it does not depend on the rows and is worth it: a run of them for each.
     pub(crate) fn deals(&self, n: usize) -> Option<usize> {
         match &self.how {
-            How::Turn { among, .. } => Some(among.len().min(n)),
+            How::Turn { among, .. } => (n >= LEAST_SHARE * among.len()).then_some(among.len()),
             How::All | How::Global => Some(1),
             How::Key { .. } | How::PartialKey { .. } | How::Direct => None,
         }
@@ -171,15 +174,19 @@ mod tests {
     proptest! {
         /// Dealt in runs or row by row, each task has as many rows, and the next turn is the same task's.
         #[test]
-        fn runs_are_as_fair_as_rows(blocks in proptest::collection::vec(0usize..50, 1..9), tasks in 1u32..9) {
+        fn runs_are_as_fair_as_rows(blocks in proptest::collection::vec(0usize..90, 1..9), tasks in 1u32..9) {
             let (mut runs, mut single) = (router(&Grouping::Shuffle, tasks, &[]), router(&Grouping::Shuffle, tasks, &[]));
             let (mut dealt, mut one_by_one) = (vec![0; tasks as usize], vec![0; tasks as usize]);
             for n in blocks {
-                let shares = runs.deals(n).unwrap();
-                for (bundle, rows) in (0..shares).map(|nth| runs.deal(n, nth)) {
-                    dealt[bundle - 10] += rows;
+                match runs.deals(n) {
+                    Some(shares) => {
+                        for (bundle, rows) in (0..shares).map(|nth| runs.deal(n, nth)) {
+                            dealt[bundle - 10] += rows;
+                        }
+                        runs.dealt(n);
+                    }
+                    None => (0..n).for_each(|_| dealt[go(&mut runs, 0)] += 1),
                 }
-                runs.dealt(n);
                 (0..n).for_each(|_| one_by_one[go(&mut single, 0)] += 1);
                 prop_assert_eq!(&dealt, &one_by_one);
             }
