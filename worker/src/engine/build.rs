@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::{Wake, Waker};
 use std::time::Instant;
 
@@ -179,6 +179,7 @@ fn shared(plan: &Arc<Plan>, around: &Surroundings) -> Shared {
         places: (0..count).map(place).collect(),
         worker_bits: WorkerBits::new(settings.workers),
         bits: (0..count).map(|_| AtomicU64::new(0)).collect(),
+        last_up: Mutex::default(),
         gates: (0..count).map(gate).collect(),
         sources,
         active: AtomicBool::new(false),
@@ -203,6 +204,7 @@ pub(super) fn hollow(shared: &Shared) -> Shared {
         tasks: OnceLock::new(),
         places: Vec::new(),
         bits: Vec::new(),
+        last_up: Mutex::default(),
         worker_bits: shared.worker_bits,
         gates: Vec::new(),
         sources: Vec::new(),

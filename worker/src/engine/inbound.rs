@@ -84,8 +84,15 @@ impl Shared {
     pub(crate) fn peer_up(&self, worker: u32, incarnation: u64) {
         let bit = self.worker_bits.of(worker, incarnation);
         // Some may have come and gone that were never heard of here; where workers share bits, nobody can tell.
-        let older =
-            if self.worker_bits.are_own(self.plan.settings.workers) { self.worker_bits.all_of(worker) & !bit } else { 0 };
+        let mut older = 0;
+        if self.worker_bits.are_own(self.plan.settings.workers) {
+            older = self.worker_bits.all_of(worker) & !bit;
+            // One in between, that was never heard of here, may have had what waited, from others, and have died with it.
+            let before = lock(&self.last_up).insert(worker, incarnation);
+            if before.is_some_and(|before| incarnation.wrapping_sub(before) > 1) {
+                older |= self.worker_bits.waiting(worker);
+            }
+        }
         self.news(News::CameUp { worker, bit, older });
         for task in self.tasks_at(worker) {
             self.bits[task].store(bit, Ordering::Relaxed);

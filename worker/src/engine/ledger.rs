@@ -179,7 +179,9 @@ impl Ledger {
     /// A worker died: every tree it touched, or that has something waiting for it, fails, now or when a delta tells of it.
     pub(crate) fn bury(&mut self, worker: u32, (bit, waiting): (u64, u64), now_ns: u64, outcomes: &mut Outcomes) {
         self.living.remove(&worker);
-        self.dead.retain(|(dead, at)| *dead != bit && now_ns.saturating_sub(*at) < REMEMBER_NS);
+        // What waits from now on waits for the next one.
+        self.forget(bit | waiting);
+        self.dead.retain(|(_, at)| now_ns.saturating_sub(*at) < REMEMBER_NS);
         // A living worker's trees must not fail because its bit is that of a dead one by chance.
         if self.living.values().all(|living| *living != bit) {
             self.dead.push((bit, now_ns));
@@ -190,11 +192,21 @@ impl Ledger {
     /// A worker with this bit came up: it is not the dead one, even if the bit is the same by chance.
     pub(crate) fn welcome(&mut self, worker: u32, bit: u64) {
         self.living.insert(worker, bit);
-        self.dead.retain(|(dead, _)| *dead != bit);
+        self.forget(bit);
     }
 
-    /// Fails trees that older incarnations of a worker that came up have touched.
+    /// These bits are of no dead worker, or of no dead one any more.
+    fn forget(&mut self, bits: u64) {
+        self.dead.iter_mut().for_each(|(dead, _)| *dead &= !bits);
+        self.dead.retain(|(dead, _)| *dead != 0);
+    }
+
+    /// Fails trees that older incarnations of a worker that came up have touched, now or when a delta tells of it.
     pub(crate) fn fail_older(&mut self, bits: u64, now_ns: u64, outcomes: &mut Outcomes) {
+        let dead = self.living.values().fold(bits, |bits, living| bits & !living);
+        if dead != 0 {
+            self.dead.push((dead, now_ns));
+        }
         self.fail_where(Why::Death, now_ns, outcomes, |slot| slot.workers & bits != 0);
     }
 

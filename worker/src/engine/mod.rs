@@ -26,8 +26,9 @@ mod trees;
 mod waits;
 mod worker_bits;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -79,6 +80,8 @@ pub(crate) struct Shared {
     /// By task id: the worker it runs in, the bit of that worker's incarnation, and the gate to it from here.
     places: Vec<AtomicU32>,
     bits: Vec<AtomicU64>,
+    /// The incarnation of each other worker that was up last.
+    last_up: Mutex<BTreeMap<u32, u64>>,
     worker_bits: WorkerBits,
     gates: Vec<Option<Gate>>,
     /// By stream number: the emitting component and its stream.
