@@ -146,19 +146,27 @@ impl<'a> Slice<'a> {
         Ok(())
     }
 
-    /// The values of a row in the order of the fields, into `row`, which is cleared.
+    /// Calls `f` with the place and the values of each row, in order.
+    ///
+    /// # Errors
+    /// Those of `f`, at the first of which it ends.
     ///
     /// ```
     /// use squall_core::{Columns, FieldType, Schema};
     /// let mut rows = Columns::new(Schema::new([("n", FieldType::Int)]).into());
-    /// rows.push(&[5i64.into()]).unwrap();
-    /// let mut row = Vec::new();
-    /// rows.slice(0..1).unwrap().read(0, &mut row);
-    /// assert_eq!(row, [5i64.into()]);
+    /// (5i64..7).for_each(|n| rows.push(&[n.into()]).unwrap());
+    /// let mut seen = Vec::new();
+    /// rows.all().each(|at, row| { seen.push((at, row[0].to_string())); Ok(()) }).unwrap();
+    /// assert_eq!(seen, [(0, "5".to_owned()), (1, "6".to_owned())]);
     /// ```
-    pub fn read(&self, row: usize, values: &mut Vec<ValueRef<'a>>) {
-        values.clear();
-        values.extend((0..self.columns.columns.len()).filter_map(|c| self.get(row, c)));
+    pub fn each(&self, mut f: impl FnMut(usize, &[ValueRef<'_>]) -> Result<()>) -> Result<()> {
+        let mut row = Vec::with_capacity(self.columns.columns.len());
+        for at in 0..self.len {
+            row.clear();
+            row.extend((0..self.columns.columns.len()).filter_map(|column| self.get(at, column)));
+            f(at, &row)?;
+        }
+        Ok(())
     }
 }
 
@@ -394,8 +402,13 @@ mod tests {
         let slice = columns.slice(1..3).unwrap();
         assert_eq!(slice.get(1, 2), Some(ValueRef::Int(2)));
         assert_eq!(slice.get(2, 2), None);
-        let mut values = vec![ValueRef::Nil];
-        slice.read(1, &mut values);
-        assert_eq!(values.iter().map(|v| v.to_value()).collect::<Vec<_>>(), row(2));
+        let mut rows = Vec::new();
+        slice
+            .each(|at, values| {
+                rows.push((at, values.iter().map(ValueRef::to_value).collect::<Vec<_>>()));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(rows, [(0, row(1)), (1, row(2))]);
     }
 }

@@ -1,8 +1,8 @@
 //! Rows that a bolt emits one for a tuple, together.
 
-use std::sync::Arc;
-
 use squall_core::{Batch, Columns, Context, Error, Output, Result, ValueRef};
+
+use super::schemas;
 
 /// Rows of the default stream for tuples of the batch in hand that follow each other, until they are emitted.
 #[derive(Debug)]
@@ -14,8 +14,7 @@ pub(crate) struct Answers {
 
 impl Answers {
     pub(crate) fn new(ctx: &Context) -> Self {
-        let schema = ctx.outputs.first().map(|o| o.fields.clone()).unwrap_or_default();
-        Answers { rows: Columns::new(Arc::new(schema)), first: 0 }
+        Answers { rows: schemas::rows(ctx), first: 0 }
     }
 
     /// A batch begins; what an error left of another one is forgotten.

@@ -1,6 +1,13 @@
-//! Schemas of bolts that pass fields on.
+//! Schemas of bolts that pass fields on, and rows of what is emitted.
 
-use squall_core::{Batch, Check, Error, Field, FieldType, InputStream, Result, Schema, ValueRef};
+use std::sync::Arc;
+
+use squall_core::{Batch, Check, Columns, Context, Error, Field, FieldType, InputStream, Result, Schema, ValueRef};
+
+/// No rows yet of the default stream.
+pub(crate) fn rows(ctx: &Context) -> Columns {
+    Columns::new(Arc::new(ctx.outputs.first().map(|o| o.fields.clone()).unwrap_or_default()))
+}
 
 /// The schema that all inputs share; for bolts that pass tuples on as they are.
 pub(crate) fn shared(check: &Check<'_>) -> Result<Schema> {

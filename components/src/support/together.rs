@@ -1,8 +1,8 @@
 //! Rows that a spout emits together.
 
-use std::sync::Arc;
-
 use squall_core::{Columns, Context, Error, Result, Row, SpoutOutput};
+
+use super::schemas;
 
 /// Rows of the default stream and, where they are tracked, their ids, until they are emitted.
 #[derive(Debug)]
@@ -13,8 +13,7 @@ pub(crate) struct Together {
 
 impl Together {
     pub(crate) fn new(ctx: &Context, tracked: bool) -> Self {
-        let schema = ctx.outputs.first().map(|o| o.fields.clone()).unwrap_or_default();
-        Together { rows: Columns::new(Arc::new(schema)), ids: tracked.then(Vec::new) }
+        Together { rows: schemas::rows(ctx), ids: tracked.then(Vec::new) }
     }
 
     pub(crate) fn len(&self) -> usize {

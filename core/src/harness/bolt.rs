@@ -334,12 +334,7 @@ impl Sink for Recorder {
     fn emit_rows(&mut self, batch: &Batch, first: usize, rows: Slice<'_>) -> Result<()> {
         self.streams.fit(&rows)?;
         rows.check_tuples(batch, first)?;
-        let mut row = Vec::new();
-        for i in 0..rows.len() {
-            rows.read(i, &mut row);
-            self.emit(StreamId::DEFAULT, None, &batch.lineage().row(first + i), &row, None)?;
-        }
-        Ok(())
+        rows.each(|at, row| self.emit(StreamId::DEFAULT, None, &batch.lineage().row(first + at), row, None))
     }
 
     fn ack(&mut self, edges: &[Edge]) {

@@ -276,12 +276,7 @@ impl SpoutSink for Recorder {
     fn emit_rows(&mut self, rows: Slice<'_>, ids: Option<&[u64]>) -> Result<()> {
         self.streams.fit(&rows)?;
         rows.check_ids(ids)?;
-        let mut row = Vec::new();
-        for i in 0..rows.len() {
-            rows.read(i, &mut row);
-            self.emit(StreamId::DEFAULT, None, ids.map(|ids| ids[i]), &row, None)?;
-        }
-        Ok(())
+        rows.each(|at, row| self.emit(StreamId::DEFAULT, None, ids.map(|ids| ids[at]), row, None))
     }
 
     fn room(&self) -> usize {

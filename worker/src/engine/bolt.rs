@@ -182,12 +182,7 @@ impl Sink for BoltSink<'_> {
             let mut trees = OneToOne { lineage: batch.lineage(), next: first };
             return self.out.emit_rows(StreamId::DEFAULT, &rows, &mut trees);
         }
-        let mut row = Vec::new();
-        for i in 0..rows.len() {
-            rows.read(i, &mut row);
-            self.emit_row(&batch.lineage().row(first + i), &row)?;
-        }
-        Ok(())
+        rows.each(|at, row| self.emit_row(&batch.lineage().row(first + at), row))
     }
 
     #[inline]

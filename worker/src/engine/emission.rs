@@ -119,7 +119,7 @@ impl Emission {
         mut reached: Option<&mut Vec<u32>>,
     ) -> Result<T> {
         let Some(out) = self.streams.get(at) else {
-            return Err(Error::user("the component declares no output stream to emit on"));
+            return Err(no_stream());
         };
         match (out.direct, direct_to) {
             (true, None) => return Err(Error::user(format!("stream `{}` is direct: name a task", out.name))),
@@ -174,7 +174,7 @@ impl Emission {
     /// Whether rows fit a stream, each of them.
     pub(crate) fn check_rows(&self, stream: StreamId, rows: &Slice<'_>) -> Result<()> {
         let Some(out) = self.streams.get(stream.0 as usize) else {
-            return Err(Error::user("the component declares no output stream to emit on"));
+            return Err(no_stream());
         };
         rows.fits(&out.schema).map_err(Error::user)?;
         if rows.bytes() > LARGEST_ROW && (0..rows.len()).any(|i| rows.split_at(i).1.split_at(1).0.bytes() > LARGEST_ROW) {
@@ -211,15 +211,8 @@ impl Emission {
             let Emission { shared, streams, bundles, dirty, marks, transferred, .. } = self;
             let Some(bundle) = bundles.get_mut(at) else { return Err(no_bundle()) };
             let ([task], [lineage]) = (&bundle.tasks[..], &mut bundle.lineages[..]) else { return Err(no_bundle()) };
-            let columns = match &mut bundle.columns {
-                Some(columns) => columns,
-                none => {
-                    if !std::mem::replace(&mut bundle.dirty, true) {
-                        dirty.push(at);
-                    }
-                    none.insert(begin(shared, &streams[bundle.stream]))
-                }
-            };
+            let columns =
+                opened(&mut bundle.columns, &mut bundle.dirty, (at, dirty), || begin(shared, &streams[bundle.stream]));
             let rows = columns.len();
             let room = BYTES.saturating_sub(columns.bytes()).div_ceil(each).min(ROWS.saturating_sub(rows)).max(1);
             let (now, later) = rest.split_at(room);
@@ -240,15 +233,7 @@ impl Emission {
         let Some(bundle) = bundles.get_mut(at) else {
             return Err(no_bundle());
         };
-        let columns = match &mut bundle.columns {
-            Some(columns) => columns,
-            none => {
-                if !std::mem::replace(&mut bundle.dirty, true) {
-                    dirty.push(at);
-                }
-                none.insert(begin(shared, &streams[bundle.stream]))
-            }
-        };
+        let columns = opened(&mut bundle.columns, &mut bundle.dirty, (at, dirty), || begin(shared, &streams[bundle.stream]));
         let (rows, bytes) = (columns.len(), columns.bytes());
         if let Err(misfit) = columns.push(row) {
             return Err(Error::user(misfit));
@@ -367,8 +352,32 @@ fn add_all<T: Trees>(
 }
 
 #[cold]
+fn no_stream() -> Error {
+    Error::user("the component declares no output stream to emit on")
+}
+
+#[cold]
 fn no_bundle() -> Error {
     Error::internal("a row was routed to a bundle that is not there")
+}
+
+/// The rows collected in the bundle `at`, which from the first on is among those that are to be sent.
+#[inline(always)]
+fn opened<'b>(
+    columns: &'b mut Option<Columns>,
+    is_dirty: &mut bool,
+    (at, dirty): (usize, &mut Vec<usize>),
+    begin: impl FnOnce() -> Columns,
+) -> &'b mut Columns {
+    match columns {
+        Some(columns) => columns,
+        none => {
+            if !std::mem::replace(is_dirty, true) {
+                dirty.push(at);
+            }
+            none.insert(begin())
+        }
+    }
 }
 
 /// Memory for the first row of a bundle.

@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use squall_core::wire::{DecodedBatch, Delta, Verdict};
-use squall_core::{Batch, Columns, Edge, Root, Source};
+use squall_core::{Batch, Columns, Root, Source};
 
 use super::Shared;
+use super::ledger;
 use super::task::{Mail, News};
 use crate::sync::lock;
 
@@ -123,8 +124,8 @@ impl Shared {
     /// Rows for a worker that died will never arrive there: their trees fail.
     pub(crate) fn thrown_away(&self, batches: Vec<DecodedBatch>) {
         let receivers = batches.into_iter().flat_map(|b| b.receivers);
-        let failed = |e: Edge| Delta { root: e.root, rows: 1, xor: 0, workers: 0, verdict: Verdict::Failed };
-        let mut deltas: Vec<Delta> = receivers.flat_map(|r| r.lineage.each().map(failed).collect::<Vec<_>>()).collect();
+        let mut deltas = Vec::new();
+        receivers.for_each(|receiver| deltas.extend(ledger::deltas(&receiver.lineage, Verdict::Failed)));
         deltas.dedup_by_key(|d| d.root);
         self.tell_ledgers(&mut deltas, &mut Vec::new());
         self.go();

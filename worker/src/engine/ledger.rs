@@ -141,9 +141,8 @@ impl Ledger {
 
     /// Takes in what was done with a whole batch.
     pub(crate) fn settle(&mut self, lineage: &Lineage, now_ns: u64, outcomes: &mut Outcomes) {
-        for run in lineage.runs() {
-            let delta = Delta { root: run.root, rows: run.rows, xor: run.id, workers: 0, verdict: Verdict::Going };
-            self.take(&delta, now_ns, outcomes);
+        if !lineage.runs().is_empty() {
+            return deltas(lineage, Verdict::Going).for_each(|delta| self.take(&delta, now_ns, outcomes));
         }
         let Ledger { task, slots, free, .. } = self;
         let mut in_blocks = false;
@@ -163,16 +162,9 @@ impl Ledger {
             }
         }
         if in_blocks {
-            self.settle_in_blocks(lineage.edges(), now_ns, outcomes);
-        }
-    }
-
-    /// Edges of trees that were begun together and are done one by one.
-    #[inline(never)]
-    fn settle_in_blocks(&mut self, edges: &[Edge], now_ns: u64, outcomes: &mut Outcomes) {
-        for Edge { root, id } in edges.iter().filter(|e| is_in_block(e.root)) {
-            let delta = Delta { root: *root, rows: 1, xor: *id, workers: 0, verdict: Verdict::Going };
-            self.take(&delta, now_ns, outcomes);
+            // Of trees that were begun together and are done one by one.
+            let of_blocks = deltas(lineage, Verdict::Going).filter(|delta| is_in_block(delta.root));
+            of_blocks.for_each(|delta| self.take(&delta, now_ns, outcomes));
         }
     }
 
@@ -256,6 +248,13 @@ impl Ledger {
     }
 }
 
+/// What ledgers hear of the edges of a batch that is done with as a whole, done or failed.
+pub(crate) fn deltas(lineage: &Lineage, verdict: Verdict) -> impl Iterator<Item = Delta> {
+    let delta = move |root, rows, xor| Delta { root, rows, xor, workers: 0, verdict };
+    let runs = lineage.runs().iter().map(move |run| delta(run.root, run.rows, run.id));
+    runs.chain(lineage.edges().iter().map(move |edge| delta(edge.root, 1, edge.id)))
+}
+
 /// Adds a delta to what is known of a tree that is under way; if it ends with that, why, with none for one that is done.
 fn note(slot: &mut Slot, delta: &Delta, now_ns: u64, dead: &[(u64, u64)]) -> Option<Option<Why>> {
     slot.xor ^= delta.xor;
@@ -310,6 +309,26 @@ mod tests {
         let late = Delta { root: roots[2], rows: 1, xor: 3, workers: 1 << 1, verdict: Verdict::Going };
         assert_eq!(ledger.apply(&late, 6), Some(Outcome::Failed(Failed { id: 2, root: roots[2], why: Why::Death })));
         assert_eq!(ledger.apply(&delta(roots[0], 10), 6), Some(Outcome::Done { id: 0, took_ns: 6 }));
+    }
+
+    #[test]
+    fn what_waited_for_a_worker_that_died_unheard_of_fails_also_when_it_is_heard_of_late() {
+        let (mut ledger, mut outcomes) = (Ledger::new(1, 0), Outcomes::default());
+        let roots = [ledger.open(), ledger.open(), ledger.open()];
+        let waiting = 1 << 4;
+        for root in roots {
+            ledger.plant(root, u64::from(root.slot), 5, 0, 0);
+        }
+        let sent = |root| Delta { root, rows: 1, xor: 3, workers: waiting, verdict: Verdict::Going };
+        assert_eq!(ledger.apply(&sent(roots[0]), 1), None);
+        ledger.welcome(2, 1 << 7);
+        ledger.fail_older(waiting | 1 << 6, 2, &mut outcomes);
+        assert_eq!(outcomes.failed, [Failed { id: 0, root: roots[0], why: Why::Death }]);
+        let failed = Failed { id: 1, root: roots[1], why: Why::Death };
+        assert_eq!(ledger.apply(&sent(roots[1]), 3), Some(Outcome::Failed(failed)));
+        // From its own death on, what waits waits for its successor.
+        ledger.bury(2, (1 << 7, waiting), 4, &mut outcomes);
+        assert_eq!(ledger.apply(&sent(roots[2]), 5), None);
     }
 
     #[test]

@@ -154,9 +154,7 @@ impl Shared {
         done.retain_mut(|lineage| {
             let stays = self.spout_of(lineage).is_some();
             if !stays {
-                let delta = |root, rows, xor| Delta { root, rows, xor, workers: 0, verdict: Verdict::Going };
-                deltas.extend(lineage.runs().iter().map(|run| delta(run.root, run.rows, run.id)));
-                deltas.extend(lineage.edges().iter().map(|e| delta(e.root, 1, e.id)));
+                deltas.extend(ledger::deltas(lineage, Verdict::Going));
                 self.pool.give_lineage(std::mem::take(lineage));
             }
             stays

@@ -136,8 +136,7 @@ impl SpoutRole {
         more
     }
 
-    /// Takes in what became of the trees.
-    /// Gives the time afterwards.
+    /// Takes in what became of the trees, and gives the time afterwards.
     fn hear(&mut self, task: &Arc<Task>, shared: &Arc<Shared>) -> u64 {
         let now_ns = shared.now_ns();
         // The one that was emptied last time goes back, so that its vectors need not grow again.
@@ -207,6 +206,7 @@ impl SpoutRole {
         // After a panic the rest are told all the same.
         let (mut done, mut failed) = (outcomes.done.iter(), outcomes.failed.iter());
         loop {
+            let left = (done.len(), failed.len());
             let result = catch_unwind(AssertUnwindSafe(|| {
                 spout.ack_all(&mut done);
                 for one in &mut failed {
@@ -216,9 +216,11 @@ impl SpoutRole {
                     }
                 }
             }));
-            match result {
-                Ok(()) => break,
-                Err(panic) => drop(shared.panicked(task, &*panic)),
+            let Err(panic) = result else { break };
+            shared.panicked(task, &*panic);
+            // An `ack_all` of a spout's own may have taken nothing out before it panicked: then it is not asked for ever.
+            if (done.len(), failed.len()) == left && done.next().is_none() {
+                failed.next();
             }
         }
         self.outcomes.clear();
@@ -303,21 +305,6 @@ impl OutSink<'_> {
     }
 }
 
-impl OutSink<'_> {
-    /// Rows that were checked, each as if it were emitted alone.
-    fn one_by_one(&mut self, rows: &Slice<'_>, ids: Option<&[u64]>) -> Result<()> {
-        let mut row = Vec::new();
-        for i in 0..rows.len() {
-            rows.read(i, &mut row);
-            match ids {
-                None => self.emit_untracked(&row)?,
-                Some(ids) => self.emit_tracked(&row, ids[i])?,
-            }
-        }
-        Ok(())
-    }
-}
-
 impl SpoutSink for OutSink<'_> {
     fn stream(&self, name: &str) -> Option<StreamId> {
         self.out.stream(name)
@@ -352,7 +339,10 @@ impl SpoutSink for OutSink<'_> {
         // Of rows that may have to be written down each is looked at.
         let one_by_one = self.dead_letters.is_some() && ids.is_some();
         if one_by_one || !self.out.in_runs(stream, rows.len()) {
-            return self.one_by_one(&rows, ids);
+            return rows.each(|at, row| match ids {
+                None => self.emit_untracked(row),
+                Some(ids) => self.emit_tracked(row, ids[at]),
+            });
         }
         self.room = self.room.saturating_sub(rows.len());
         match ids {

@@ -39,6 +39,22 @@ fn every_tuple_arrives_and_every_tree_is_done() {
     engine.stop(Duration::from_secs(1));
 }
 
+/// It would be asked for ever.
+#[test]
+fn a_spout_that_panics_at_acks_without_taking_them_goes_on() {
+    let plan = plan(
+        Settings::default(),
+        &[
+            ("numbers", "numbers", 1, json!({"to": 50, "jumpy": true}), &[]),
+            ("sink", "sink", 1, json!({}), &[("numbers", Grouping::Global)]),
+        ],
+    );
+    let engine = alone(&plan);
+    wait_for("the end", || engine.is_finished());
+    assert_eq!(sum(&plan, &engine.task_reports(), "sink", |r| r.acked), 50);
+    engine.stop(Duration::from_secs(1));
+}
+
 #[test]
 fn what_fails_is_emitted_again_until_it_is_done() {
     for panic in [false, true] {

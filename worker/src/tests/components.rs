@@ -34,6 +34,9 @@ struct Numbers {
     to: u64,
     #[serde(default = "yes")]
     tracked: bool,
+    /// Panics whenever many are acked, before it has taken any.
+    #[serde(default)]
+    jumpy: bool,
 }
 fn yes() -> bool {
     true
@@ -96,6 +99,10 @@ impl Spout for Counting {
             false => out.emit_rows(rows.all())?,
         }
         Ok(Next::More)
+    }
+    fn ack_all(&mut self, ids: &mut std::slice::Iter<'_, u64>) {
+        assert!(!self.config.jumpy || ids.len() == 0, "too many");
+        ids.for_each(|id| self.ack(*id));
     }
     fn ack(&mut self, id: u64) {
         self.mistakes.add(u64::from(self.open.remove(&id).is_none()));

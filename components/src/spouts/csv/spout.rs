@@ -1,6 +1,5 @@
 //! The spout that emits the rows.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use csv::Position;
@@ -9,7 +8,7 @@ use squall_core::{Check, Columns, Context, Error, Next, Result, Spout, SpoutOutp
 use super::Config;
 use super::layout::Layout;
 use super::rows::{self, Rows};
-use crate::support::pending::Pending;
+use crate::support::{pending::Pending, schemas};
 
 /// A file that cycles is kept in memory, parsed, if it is not larger than this.
 const KEPT: u64 = 64 << 20;
@@ -70,7 +69,6 @@ impl CsvSpout {
         let layout = Layout::new(&config, &rows::header(&config.path, delimiter)?, &check);
         check.verdict()?;
         let rows = Rows::open(config.path, delimiter, layout)?;
-        let schema = ctx.outputs.first().map(|o| o.fields.clone()).unwrap_or_default();
         let keep = config.cycle && rows.size()? <= KEPT;
         Ok(CsvSpout {
             rows,
@@ -82,11 +80,7 @@ impl CsvSpout {
             pending: Pending::default(),
             base: 0,
             from: 0,
-            kept: if keep {
-                Kept::Reading(Block { rows: Columns::new(Arc::new(schema)), places: Vec::new() })
-            } else {
-                Kept::No
-            },
+            kept: if keep { Kept::Reading(Block { rows: schemas::rows(ctx), places: Vec::new() }) } else { Kept::No },
             ids: Vec::new(),
             ended: false,
         })
