@@ -36,7 +36,7 @@ pub struct Start {
 pub struct Node<N: Lines> {
     pub(crate) engine: Engine,
     pub(crate) protocol: Protocol<N>,
-    pub(crate) counts: Arc<Counts>,
+    counts: Arc<Counts>,
     began: Instant,
     incarnation: u64,
     epoch: u64,

@@ -123,10 +123,7 @@ impl Shared {
 
     /// Rows for a worker that died will never arrive there: their trees fail.
     pub(crate) fn thrown_away(&self, batches: Vec<DecodedBatch>) {
-        let receivers = batches.into_iter().flat_map(|b| b.receivers);
-        let mut deltas = Vec::new();
-        receivers.for_each(|receiver| deltas.extend(ledger::deltas(&receiver.lineage, Verdict::Failed)));
-        deltas.dedup_by_key(|d| d.root);
+        let mut deltas = lost(batches);
         self.tell_ledgers(&mut deltas, &mut Vec::new());
         self.go();
     }
@@ -141,5 +138,39 @@ impl Shared {
             lock(&spout.news).push(news);
             spout.wake(&self.scheduler);
         }
+    }
+}
+
+/// What ledgers are told of rows that will never arrive.
+fn lost(batches: Vec<DecodedBatch>) -> Vec<Delta> {
+    let mut deltas = Vec::new();
+    for receiver in batches.into_iter().flat_map(|b| b.receivers) {
+        deltas.extend(ledger::deltas(&receiver.lineage, Verdict::Failed));
+    }
+    // A row and the run that begins with it are two.
+    deltas.dedup_by_key(|delta| (delta.root, delta.rows));
+    deltas
+}
+
+#[cfg(test)]
+mod tests {
+    use squall_core::wire::Addressed;
+    use squall_core::{Edge, Lineage, Run, Schema};
+
+    use super::*;
+
+    #[test]
+    fn a_row_that_is_lost_does_not_hide_the_run_behind_it() {
+        let root = Root { task: 1, slot: 1 << 31, generation: 7 };
+        let (mut one, mut run) = (Lineage::default(), Lineage::default());
+        one.push_one(0, Edge { root, id: 5 });
+        run.push_run(0, Run { root, rows: 9, id: 6 });
+        let receivers = vec![one.clone(), one, run].into_iter().map(|lineage| Addressed { task: 2, lineage }).collect();
+        let columns = Columns::new(Schema::default().into()).into();
+        let deltas = lost(vec![DecodedBatch { stream: 0, source: 1, columns, receivers }]);
+        assert_eq!(
+            deltas.iter().map(|d| (d.root, d.rows, d.verdict)).collect::<Vec<_>>(),
+            [(root, 1, Verdict::Failed), (root, 9, Verdict::Failed)]
+        );
     }
 }
