@@ -1,7 +1,8 @@
 //! Starts real `squall` processes for tests: a cluster with its own folders on free ports, or one command.
 //!
 //! Nothing here sleeps to let something happen: [`wait_for`] asks again until it has, or until a deadline, and then
-//! shows what the daemons logged. Everything that was started is killed on drop, workers too.
+//! shows what the daemons logged. Everything that was started is killed on drop, workers too. [`simulation`] and [`fuzz`] start
+//! nothing: they run daemons' and workers' own state in a thread.
 
 mod binary;
 pub mod browser;

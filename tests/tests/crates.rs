@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "squall-worker",
         ],
     ),
-    // Its fuzz targets knock at every door.
+    // Its fuzz targets knock at every door, and its simulation puts all daemons together.
     (
         "squall-tests",
         &["squall-components", "squall-core", "squall-model", "squall-nimbus", "squall-supervisor", "squall-worker"],

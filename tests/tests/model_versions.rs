@@ -99,7 +99,7 @@ fn versions_are_deployed_and_rolled_back_under_load() {
     let garbage = b"no model at all";
     let sha256: String = Sha256::digest(garbage).iter().map(|b| format!("{b:02x}")).collect();
     assert_eq!(call(&cluster, "PUT", &format!("/v1/blobs/{sha256}"), garbage).0, 201);
-    let body = json!({"artefact": sha256, "source": sha256, "bytes": 15, "file": "garbage"}).to_string();
+    let body = json!({"artefact": sha256, "source": sha256, "bytes": garbage.len(), "file": "garbage"}).to_string();
     let (code, refusal) = call(&cluster, "POST", "/v1/topologies/scoring/models/m/deploy", body.as_bytes());
     assert_eq!((code, history(&cluster).len()), (422, 2), "{refusal}");
 
@@ -180,7 +180,7 @@ fn a_worker_that_dies_comes_back_with_the_version_in_use() {
 #[test]
 fn what_does_not_fit_is_refused_by_nimbus_too_where_a_bolt_has_several_models() {
     let cluster = Cluster::start(&[Machine::new("one", 1)]);
-    let _files: Vec<String> = (0..2).map(|label| always(&cluster, label)).collect();
+    (0..2).for_each(|label| drop(always(&cluster, label)));
     cluster.submit(
         r#"
 name = "scoring"

@@ -111,7 +111,7 @@ impl Simulation {
         let now = self.now();
         // A nimbus that stands still finds them when it goes on, in any order.
         if self.nimbus_away.is_none_or(|a| a.killed) {
-            while let Some(at) = self.any_due(|s| &s.questions, |q| q.at <= now) {
+            while let Some(at) = self.arrived(now) {
                 let question = self.questions.swap_remove(at);
                 self.answer(question);
             }
@@ -126,8 +126,9 @@ impl Simulation {
         }
     }
 
-    fn any_due<T>(&self, of: impl Fn(&Self) -> &Vec<T>, is_due: impl Fn(&T) -> bool) -> Option<usize> {
-        let due: Vec<usize> = (0..of(self).len()).filter(|n| is_due(&of(self)[*n])).collect();
+    /// One of the questions that have arrived, whichever.
+    fn arrived(&self, now: Duration) -> Option<usize> {
+        let due: Vec<usize> = (0..self.questions.len()).filter(|n| self.questions[*n].at <= now).collect();
         (!due.is_empty()).then(|| self.dice(|d| *d.pick(&due)))
     }
 

@@ -55,16 +55,21 @@ impl Book {
     /// What of the tuple with this id never reached whom.
     fn lacks(&self, id: u64) -> Option<String> {
         copies(id).into_iter().find_map(|n| {
-            let kept = self.kept.contains(&n).then_some(());
-            let missing = kept.map_or(Some("keep"), |()| self.all.iter().any(|seen| !seen.contains(&n)).then_some("all"));
-            missing.map(|who| format!("tuple {id} was acked, and {n}, which came of it, never was at all of `{who}`"))
+            let who = if !self.kept.contains(&n) {
+                "keep"
+            } else if self.all.iter().any(|seen| !seen.contains(&n)) {
+                "all"
+            } else {
+                return None;
+            };
+            Some(format!("tuple {id} was acked, and {n}, which came of it, never was at all of `{who}`"))
         })
     }
 }
 
-/// Tosses a coin.
-fn heads() -> bool {
-    book(|b| b.dice.as_mut().is_some_and(|d| d.below(2) == 0))
+/// Whether happens what happens once in so many times.
+fn one_in(times: usize) -> bool {
+    book(|b| b.dice.as_mut().is_some_and(|d| d.below(times) == 0))
 }
 
 fn copies(id: u64) -> [i64; 2] {
@@ -137,7 +142,7 @@ impl Spout for Counting {
         if self.left.is_empty() {
             return Ok(Next::End);
         }
-        let most = if heads() { out.room() } else { 1 };
+        let most = if one_in(2) { out.room() } else { 1 };
         let ids = self.left.split_off(self.left.len().saturating_sub(most));
         self.open.extend(&ids);
         let mut rows = Columns::new(Arc::new(number()[0].fields.clone()));
@@ -177,7 +182,7 @@ impl Bolt for Same {
         out.emit((t.int("n")?,))
     }
     fn execute_batch(&mut self, batch: &Batch, out: &mut Output<'_>) -> Result<()> {
-        if heads() {
+        if one_in(2) {
             return out.emit_rows_for(batch, 0, batch.columns().all());
         }
         batch.tuples().try_for_each(|t| out.emit_for(&t, (t.int("n")?,)))
@@ -197,7 +202,7 @@ impl BoltConfig for Twice {
         Ok(Box::new(|t: &Tuple<'_>, out: &mut Output<'_>| {
             let [one, other] = copies(t.int("n")? as u64);
             out.emit((one,))?;
-            if book(|b| b.dice.as_mut().is_some_and(|d| d.below(ERRORS) == 0)) {
+            if one_in(ERRORS) {
                 return Err("not now".into());
             }
             out.emit((other,))

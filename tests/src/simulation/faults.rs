@@ -15,7 +15,6 @@ impl Simulation {
         // Shorter than a lease, or longer.
         let long = self.up_to(3 * LEASE);
         match self.dice(|d| d.below(16)) {
-            0..=2 => self.any_process(m, "dies", |s, at| s.vanish(m, at)),
             3 => self.any_process(m, "hangs", |s, at| s.machines[m].processes[at].hangs = true),
             4 => {
                 self.note(format!("the supervisor of m{m} is killed, for {long:?}"));

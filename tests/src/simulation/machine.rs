@@ -1,15 +1,12 @@
 //! A machine: a supervisor, its disk, and the processes of its workers.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use squall_core::control::{Heartbeat, Orders, Phase, WantedWorker, WorkerStatus};
+use squall_core::control::{Heartbeat, WorkerStatus};
 use squall_supervisor::simulated::{Key, Supervisor};
-use squall_worker::simulated::Node;
 
-use super::net::SimLines;
+use super::processes::Process;
 
 /// Slots of each machine.
 pub(super) const SLOTS: u32 = 2;
@@ -53,29 +50,6 @@ pub(super) struct Ask {
     pub(super) next: Duration,
     pub(super) after: Option<u64>,
     pub(super) under_way: Option<(u64, Duration)>,
-}
-
-/// A process of a worker.
-pub(super) struct Process {
-    pub(super) key: Key,
-    pub(super) pid: u32,
-    pub(super) incarnation: u64,
-    pub(super) endpoint: Rc<str>,
-    pub(super) wanted: Arc<WantedWorker>,
-    pub(super) lines: Option<SimLines>,
-    /// From its first orders on.
-    pub(super) node: Option<Node<SimLines>>,
-    pub(super) orders: Option<Orders>,
-    /// Orders on their way to it.
-    pub(super) told: Option<(Duration, Orders)>,
-    pub(super) hello_at: Duration,
-    /// The life of the supervisor that it said hello to.
-    pub(super) greeted: Option<u32>,
-    pub(super) next_ask: Duration,
-    pub(super) next_report: Duration,
-    pub(super) phase: Option<Phase>,
-    /// It hangs until its supervisor kills it.
-    pub(super) hangs: bool,
 }
 
 impl Machine {

@@ -46,7 +46,7 @@ impl Oracle {
     }
 
     /// What is wrong with a new assignment.
-    fn compare(&mut self, new: Assignment, now: Duration) -> Result<(), String> {
+    fn compare(&mut self, new: &Assignment, now: Duration) -> Result<(), String> {
         let old = &self.assignment;
         if old.workers == new.workers && old.plan == new.plan {
             return if old.epoch == new.epoch { Ok(()) } else { Err("a new epoch, and nothing moved".to_owned()) };
@@ -75,7 +75,7 @@ impl Oracle {
                 return Err(format!("worker {index} is given to {}, which was silent for {silent:?}", place.supervisor));
             }
         }
-        (self.assignment, self.since) = (new, since);
+        (self.assignment, self.since) = (new.clone(), since);
         Ok(())
     }
 }
@@ -106,14 +106,13 @@ impl Simulation {
         let mut tasks: Vec<u32> = new.workers.iter().flat_map(|w| w.tasks.iter().copied()).collect();
         tasks.sort_unstable();
         let whole = tasks.iter().copied().eq(1..=plan.task_count());
-        let text = format!("{new:?}");
         let fine = match (free, whole) {
             (false, _) => Err("a slot is used twice, or is none".to_owned()),
             (_, false) => Err("a task is nowhere, or twice".to_owned()),
-            _ => self.oracle.compare(new, now),
+            _ => self.oracle.compare(&new, now),
         };
         if let Err(why) = fine {
-            self.fail(&format!("{why}: {text}"));
+            self.fail(&format!("{why}: {new:?}"));
         }
         if self.oracle.may_change {
             let state = self.nimbus.state(&self.topology).map(|(state, ..)| state);
