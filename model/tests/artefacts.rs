@@ -193,6 +193,29 @@ fn damaged_artefacts_are_refused() {
 }
 
 #[test]
+fn hidden_layers_with_an_activation_of_the_last_one_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(imported(folder.path(), "mlp-relu-many.pkl")).unwrap();
+    let (header, data) = split(&bytes);
+    let open = |activation: &str| {
+        let mut header = header.clone();
+        let text = header["__metadata__"]["squall.model"].as_str().unwrap();
+        assert!(text.contains(r#""activation":"relu""#), "{text}");
+        let text = text.replace(r#""activation":"relu""#, &format!(r#""activation":"{activation}""#));
+        header["__metadata__"]["squall.model"] = text.into();
+        let mut text = serde_json::to_string(&header).unwrap();
+        text.push_str(&" ".repeat((8 + text.len()).next_multiple_of(64) - 8 - text.len()));
+        let path = folder.path().join(activation);
+        std::fs::write(&path, [&(text.len() as u64).to_le_bytes(), text.as_bytes(), &bytes[data..]].concat()).unwrap();
+        Model::open(&path)
+    };
+    assert!(open("tanh").is_ok());
+    let error = open("softmax").unwrap_err();
+    assert!(matches!(error, Error::Artefact { .. }), "{error}");
+    assert!(error.to_string().contains("its hidden layers have an activation of the last one"), "{error}");
+}
+
+#[test]
 fn rows_that_do_not_fit_are_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let model = Model::open(&imported(folder.path(), "logistic-names-p5.pkl")).unwrap();

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::layers::{self, Layer as Part};
+use super::layers;
 use super::vector::{exp_all, expit_all, relu_all, tanh_all};
 use super::{Estimator, Family, Methods, Outline, math};
 use crate::artefact::{Builder, Node, Store, View};
@@ -29,11 +29,14 @@ struct Layer {
     /// Outputs by inputs.
     weights: View<f64>,
     bias: View<f64>,
-    activation: Activation,
+    /// What becomes of each number by itself.
+    act: Option<fn(&mut [f64])>,
 }
 
 struct Mlp {
     layers: Vec<Layer>,
+    /// What comes out of the last layer becomes probabilities.
+    softmax: bool,
     n_features: usize,
     n_outputs: usize,
     classes: Option<Classes>,
@@ -89,6 +92,9 @@ fn activation(node: &Node, key: &str) -> Result<Activation, Error> {
 fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     let n_features = node.n_features.ok_or_else(|| node.broken("its number of features is missing"))?;
     let (hidden, last) = (activation(node, "activation")?, activation(node, "out_activation")?);
+    if hidden == Activation::Softmax {
+        return Err(node.broken("its hidden layers have an activation of the last one"));
+    }
     let count = node.usize("layers")?;
     let mut width = n_features;
     let mut layers = Vec::new();
@@ -97,7 +103,8 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
         let bias = store.f64(node, &format!("bias.{i}"))?;
         let weights = weights.expect(node, "weights", &[bias.len(), width])?;
         width = bias.len();
-        layers.push(Layer { weights, bias, activation: if i + 1 == count { last } else { hidden } });
+        let act = if i + 1 == count { last } else { hidden }.each();
+        layers.push(Layer { weights, bias, act });
     }
     let several = node.op == CLASSIFIER.op && node.flag("several");
     let classes = match node.op == CLASSIFIER.op && !several {
@@ -109,7 +116,7 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     if layers.is_empty() || !fits {
         return Err(node.broken("its layers do not fit its classes"));
     }
-    Ok(Box::new(Mlp { layers, n_features, n_outputs: width, classes, targets }))
+    Ok(Box::new(Mlp { layers, softmax: last == Activation::Softmax, n_features, n_outputs: width, classes, targets }))
 }
 
 impl Activation {
@@ -126,37 +133,26 @@ impl Activation {
 }
 
 impl Mlp {
-    /// The same for batches that it pays for.
-    fn batch(&self, x: ArrayView2<'_, f64>) -> Result<Option<Array2<f64>>, Error> {
-        let parts = self
-            .layers
-            .iter()
-            .map(|l| Ok(Part { weights: l.weights.matrix()?, bias: l.bias.vector(), act: l.activation.each() }));
-        let mut out = layers::forward(&parts.collect::<Result<Vec<_>, Error>>()?, x);
-        if let Some(out) = &mut out
-            && self.layers.last().is_some_and(|l| l.activation == Activation::Softmax)
-        {
-            math::softmax_rows(out);
-        }
-        Ok(out)
-    }
-
+    /// What comes out of the last layer, for each row.
     fn forward(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
-        if let Some(values) = self.batch(x)? {
-            return Ok(values);
-        }
-        let mut values: Option<Array2<f64>> = None;
-        for layer in &self.layers {
-            let input = values.as_ref().map_or(x, |v| v.view());
-            let mut next = math::affine(input, layer.weights.matrix()?, layer.bias.vector());
-            match layer.activation.each() {
-                Some(act) => math::each(&mut next, act),
-                None if layer.activation == Activation::Softmax => math::softmax_rows(&mut next),
-                None => {}
+        let parts =
+            self.layers.iter().map(|l| Ok(layers::Layer { weights: l.weights.matrix()?, bias: l.bias.vector(), act: l.act }));
+        let parts = parts.collect::<Result<Vec<_>, Error>>()?;
+        let mut values = layers::forward(&parts, x);
+        if values.is_none() {
+            for layer in &parts {
+                let mut next = math::affine(values.as_ref().map_or(x, |v| v.view()), layer.weights, layer.bias);
+                if let Some(act) = layer.act {
+                    math::each(&mut next, act);
+                }
+                values = Some(next);
             }
-            values = Some(next);
         }
-        values.ok_or_else(|| Error::Internal("a network without layers".into()))
+        let mut values = values.ok_or_else(|| Error::Internal("a network without layers".into()))?;
+        if self.softmax {
+            math::softmax_rows(&mut values);
+        }
+        Ok(values)
     }
 }
 
