@@ -36,7 +36,8 @@ impl Flat {
         }
         let (nodes, _) = self.nodes.slice().as_chunks::<2>();
         let trees = Trees { nodes, categories: self.categories.as_ref().map(View::slice) };
-        let leaves = self.leaves.len() / self.width / self.trees().max(1);
+        let values = self.leaves.slice();
+        let leaves = values.len() / self.width / self.trees().max(1);
         let rows = (CHUNK_VALUES / features / ROWS * ROWS).clamp(ROWS, CHUNK_ROWS);
         let mut rounded = Vec::new();
         for (x, out) in x.chunks(rows * features).zip(out.chunks_mut(rows * columns)) {
@@ -48,7 +49,8 @@ impl Flat {
                 }
                 false => x,
             };
-            let chunk = Chunk { flat: self, trees, x, features, groups: groups.max(1), nan: x.iter().any(|v| v.is_nan()) };
+            let nan = x.iter().any(|v| v.is_nan());
+            let chunk = Chunk { flat: self, trees, x, features, groups: groups.max(1), nan, values };
             match out.len() / columns {
                 rows if rows < FEW_ROWS => chunk.walk_trees(out, columns),
                 rows if rows < leaves.max(MANY_ROWS) => chunk.walk_rows(out, columns),
@@ -58,14 +60,6 @@ impl Flat {
                 _ => pulp::Arch::new().dispatch(Bits { chunk, out, columns, packed: Packed::<f64>::new() }),
             }
         }
-    }
-
-    /// Adds the values of a leaf.
-    #[inline(always)]
-    fn gain(&self, out: &mut [f64], leaf: u32) {
-        let start = leaf as usize * self.width;
-        let values = &self.leaves.slice()[start..start + self.width];
-        out.iter_mut().zip(values).for_each(|(out, value)| *out += value);
     }
 }
 
@@ -78,6 +72,8 @@ struct Chunk<'a> {
     features: usize,
     groups: usize,
     nan: bool,
+    /// Of all leaves.
+    values: &'a [f64],
 }
 
 impl Chunk<'_> {
@@ -86,13 +82,20 @@ impl Chunk<'_> {
         tree % self.groups * self.flat.width
     }
 
+    /// Adds the values of a leaf.
+    #[inline(always)]
+    fn gain(&self, out: &mut [f64], leaf: u32) {
+        let values = &self.values[leaf as usize * self.flat.width..][..self.flat.width];
+        out.iter_mut().zip(values).for_each(|(out, value)| *out += value);
+    }
+
     fn walk_trees(&self, out: &mut [f64], columns: usize) {
         let mut ends = [0; ROWS];
         for (row, out) in self.x.chunks_exact(self.features).zip(out.chunks_exact_mut(columns)) {
             for (part, roots) in self.flat.roots.slice().chunks(ROWS).enumerate() {
                 self.trees.trees(roots, row, self.nan, &mut ends[..roots.len()]);
                 for (i, end) in ends[..roots.len()].iter().enumerate() {
-                    self.flat.gain(&mut out[self.first(part * ROWS + i)..], *end);
+                    self.gain(&mut out[self.first(part * ROWS + i)..], *end);
                 }
             }
         }
@@ -106,11 +109,12 @@ impl Chunk<'_> {
 
     fn walk_tree(&self, t: usize, root: u32, out: &mut [f64], columns: usize) {
         let mut ends = [0; ROWS];
+        let first = self.first(t);
         for (x, out) in self.x.chunks(ROWS * self.features).zip(out.chunks_mut(ROWS * columns)) {
             let rows = x.len() / self.features;
             self.trees.rows(root, x, self.features, self.nan, &mut ends[..rows]);
             for (out, end) in out.chunks_exact_mut(columns).zip(&ends) {
-                self.flat.gain(&mut out[self.first(t)..], *end);
+                self.gain(&mut out[first..], *end);
             }
         }
     }
@@ -144,7 +148,6 @@ impl<T: Number> WithSimd for Bits<'_, T> {
             }
         }
         let mut ends = [0; ROWS];
-        let (values, width) = (chunk.flat.leaves.slice(), chunk.flat.width);
         for (t, root) in chunk.flat.roots.slice().iter().enumerate() {
             if !packed.take(chunk.trees.nodes, *root as u32, LEAVES_PER_LANE * T::lanes::<S>()) {
                 chunk.walk_tree(t, *root as u32, out, columns);
@@ -153,15 +156,14 @@ impl<T: Number> WithSimd for Bits<'_, T> {
             let first = chunk.first(t);
             for (block, out) in blocks.chunks_exact(features).zip(out.chunks_mut(ROWS * columns)) {
                 bits::leaves(simd, packed, block, out.len() / columns, &mut ends);
-                if width == 1 {
+                if chunk.flat.width == 1 {
                     for (out, end) in out[first..].iter_mut().step_by(columns).zip(&ends) {
-                        *out += values[packed.leaves[*end as usize] as usize];
+                        *out += chunk.values[packed.leaves[*end as usize] as usize];
                     }
                     continue;
                 }
                 for (out, end) in out.chunks_exact_mut(columns).zip(&ends) {
-                    let values = &values[packed.leaves[*end as usize] as usize * width..][..width];
-                    out[first..][..width].iter_mut().zip(values).for_each(|(out, value)| *out += value);
+                    chunk.gain(&mut out[first..], packed.leaves[*end as usize]);
                 }
             }
         }
