@@ -75,8 +75,16 @@ fn whole_numbers_are_asked_for_where_the_model_takes_them() {
     x[[2, 1]] = 0.5;
     let error = model.predict_values(Rows::F64(x.view()), &mut Vec::new()).unwrap_err();
     assert!(matches!(error, Error::Value { row: 2, column: 1, .. }), "{error}");
-    x[[2, 1]] = f64::NAN;
-    assert_eq!(model.predict_values(Rows::F64(x.view()), &mut Vec::new()).unwrap_err().row(), Some(2));
+    for wrong in [f64::NAN, f64::INFINITY, 9_223_372_036_854_775_808.0, -1e19] {
+        x[[2, 1]] = wrong;
+        let error = model.predict_values(Rows::F64(x.view()), &mut Vec::new()).unwrap_err();
+        assert_eq!(error.row(), Some(2));
+        let error = error.to_string();
+        assert!(
+            error.contains(&format!("is {wrong:?}; the model's input `")) && error.contains("whole numbers of 64 bits"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -55,13 +55,15 @@ pub(crate) struct Builder {
 impl Builder {
     /// A builder for a source of `source` bytes.
     pub(crate) fn new(source: usize) -> Builder {
-        Builder {
-            tensors: Vec::new(),
-            warnings: Vec::new(),
-            left: source.saturating_mul(16).saturating_add(64 << 20),
-            depth: 0,
-            codes: HashMap::new(),
-        }
+        let mut builder =
+            Builder { tensors: Vec::new(), warnings: Vec::new(), left: 64 << 20, depth: 0, codes: HashMap::new() };
+        builder.allow(source as u64);
+        builder
+    }
+
+    /// Makes room for so many bytes more of the source.
+    pub(crate) fn allow(&mut self, source: u64) {
+        self.left = self.left.saturating_add(usize::try_from(source).unwrap_or(usize::MAX).saturating_mul(16));
     }
 
     /// Stores `array` as the `role` of `node`.
@@ -95,20 +97,15 @@ impl Builder {
         Ok(())
     }
 
-    /// So many bytes more of the source, in a file of its own.
-    pub(crate) fn allow(&mut self, bytes: usize) {
-        self.left = self.left.saturating_add(bytes);
-    }
-
     /// Accounts for a part of the model, be it array or estimator.
     pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), Error> {
-        match self.left.checked_sub(bytes) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => Err(Error::damaged(0, "the model is far larger than its file")),
-        }
+        self.left = self.left_after(bytes)?;
+        Ok(())
+    }
+
+    /// What might still be added after so many bytes.
+    pub(crate) fn left_after(&self, bytes: usize) -> Result<usize, Error> {
+        self.left.checked_sub(bytes).ok_or_else(|| Error::damaged(0, "the model is far larger than its file"))
     }
 
     /// Imports something one level down.

@@ -3,7 +3,7 @@
 //! Numbers of fields are those of `onnx.proto`: `ModelProto.graph` 7, `GraphProto.node` 1, `NodeProto.attribute` 5,
 //! `AttributeProto.name` 1, `.ints` 8, `.strings` 9.
 
-use super::proto::{Value, fields, varint, within};
+use super::proto::{Value, fields, within};
 use crate::{Classes, Error};
 
 /// The labels that the last classifier of the graph names.
@@ -30,16 +30,8 @@ fn labels(attribute: &[u8]) -> Result<Option<Classes>, Error> {
         b"classlabels_int64s" | b"classlabels_ints" => {
             let mut ints = Vec::new();
             for field in fields(attribute) {
-                match field?.of(8) {
-                    None => {}
-                    Some(Value::Number(value)) => ints.push(value as i64),
-                    Some(Value::Bytes(mut packed)) => {
-                        while !packed.is_empty() {
-                            let value = varint(&mut packed).ok_or_else(|| Error::damaged(0, "a list of labels is broken"))?;
-                            ints.push(value as i64);
-                        }
-                    }
-                }
+                let numbers = field?.of(8).map_or(Ok(Vec::new()), Value::numbers)?;
+                ints.extend(numbers.into_iter().map(|n| n as i64));
             }
             Ok(Some(Classes::Int(ints)))
         }

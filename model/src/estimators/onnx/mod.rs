@@ -98,13 +98,14 @@ struct Onnx {
 /// The node of an ONNX file: its graph, its weights, and the labels that its classifier names. What it says to lie in other files is
 /// read from `folder`.
 pub(crate) fn import(bytes: &[u8], folder: Option<&Path>, held: OnnxWeights, builder: &mut Builder) -> Result<Node, Error> {
+    builder.allow(outside::size(bytes, folder)?);
     let mut beside = 0;
     let (graph, weights) = weights::split(bytes, &mut |place, size| {
         let data = outside::read(folder, place, size)?;
+        // Many weights may name one file.
         beside += data.len();
-        Ok(data)
+        builder.left_after(beside).map(|_| data)
     })?;
-    builder.allow(beside);
     let mut node = Node::new(if weights.is_empty() { ONNX.op } else { ONNX_WEIGHTS.op }, CLASS);
     if let Some(classes) = graph::classes(&graph)? {
         node.set_classes(classes);
@@ -128,7 +129,7 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     let session = session::open(node, store)?;
     let alone = session.inputs().len() == 1;
     let inputs = session.inputs().iter().map(|input| Input::of(input.name(), input.dtype(), alone));
-    let (inputs, firsts): (Vec<Input>, Vec<bool>) = inputs.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
     if inputs.is_empty() {
         return Err(said("the model has no inputs"));
     }
@@ -137,8 +138,8 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
         return Err(said(format!("the model takes rows of more than {MAX_COLUMNS} features")));
     }
     let mut model = Onnx {
+        single: inputs.iter().any(|input| input.single),
         inputs,
-        single: firsts.contains(&true),
         n_features,
         label: None,
         scores: None,
@@ -310,5 +311,30 @@ impl Estimator for Onnx {
 
     fn proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
         self.run(x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::proto::{put_bytes, put_number};
+    use super::*;
+
+    #[test]
+    fn a_file_that_many_weights_name_is_not_read_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::File::create(folder.path().join("data")).unwrap().set_len(1 << 20).unwrap();
+        let import = |weights: usize| {
+            let (mut entry, mut weight, mut graph, mut model) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            put_bytes(&mut entry, 1, b"location");
+            put_bytes(&mut entry, 2, b"data");
+            put_bytes(&mut weight, 13, &entry);
+            put_number(&mut weight, 14, 1);
+            (0..weights).for_each(|_| put_bytes(&mut graph, 5, &weight));
+            put_bytes(&mut model, 7, &graph);
+            super::import(&model, Some(folder.path()), OnnxWeights::Shared, &mut Builder::new(model.len()))
+        };
+        assert_eq!(import(16).unwrap().tensors.len(), 17);
+        let error = import(100).unwrap_err().to_string();
+        assert!(error.contains("far larger than its file"), "{error}");
     }
 }

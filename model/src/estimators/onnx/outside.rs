@@ -14,6 +14,12 @@ pub(crate) fn files(model: &[u8], folder: Option<&Path>) -> Result<Vec<PathBuf>,
     locations(model).unwrap_or_default().iter().map(|location| within(folder, location)).collect()
 }
 
+/// How large these files are in all.
+pub(super) fn size(model: &[u8], folder: Option<&Path>) -> Result<u64, Error> {
+    let size = |path: &PathBuf| path.metadata().map(|m| m.len()).map_err(|e| Error::io("read the weights", path, e));
+    files(model, folder)?.iter().map(size).sum()
+}
+
 /// The elements of a weight, of so many bytes where its shape tells.
 pub(super) fn read(folder: Option<&Path>, place: &Outside, size: Option<usize>) -> Result<Vec<u8>, Error> {
     let path = within(folder, &place.location)?;

@@ -11,6 +11,21 @@ pub(super) enum Value<'a> {
     Bytes(&'a [u8]),
 }
 
+impl<'a> Value<'a> {
+    /// The numbers of a field that holds some: one, or several packed into a list.
+    pub(super) fn numbers(self) -> Result<Vec<u64>, Error> {
+        let mut packed = match self {
+            Value::Number(one) => return Ok(vec![one]),
+            Value::Bytes(packed) => packed,
+        };
+        let mut numbers = Vec::new();
+        while !packed.is_empty() {
+            numbers.push(varint(&mut packed).ok_or_else(|| Error::damaged(0, "a list of numbers is broken"))?);
+        }
+        Ok(numbers)
+    }
+}
+
 /// One field of a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field<'a> {
@@ -81,7 +96,7 @@ impl<'a> Fields<'a> {
 }
 
 /// A number at the begin of `bytes`, which then begin behind it.
-pub(super) fn varint(bytes: &mut &[u8]) -> Option<u64> {
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
     for i in 0..10 {
         let (byte, rest) = bytes.split_first()?;
@@ -131,6 +146,8 @@ mod tests {
         let read: Vec<Field<'_>> = fields(&message).map(Result::unwrap).collect();
         assert_eq!((read[0].number, read[0].value), (2, Value::Number(300)));
         assert_eq!((read[1].number, read[1].bytes()), (31, Some(&[7; 200][..])));
+        assert_eq!([read[0].value.numbers().unwrap(), Value::Bytes(&[0x81, 1, 5]).numbers().unwrap()].concat(), [300, 129, 5]);
+        assert!(Value::Bytes(&[5, 0x81]).numbers().is_err());
         assert_eq!([read[0].raw, read[1].raw].concat(), message);
         for cut in [1, 100, 202, 206] {
             assert!(fields(&message[..message.len() - cut]).any(|f| f.is_err()), "{cut}");

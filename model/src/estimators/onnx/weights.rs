@@ -5,12 +5,12 @@
 //!
 //! Numbers of fields are those of `onnx.proto`.
 
-use super::proto::{Field, Value, fields, put_bytes, put_number, varint, within};
+use super::proto::{Field, Value, fields, put_bytes, put_number, within};
 use crate::Error;
 use crate::artefact::MAX_DEPTH;
 
 /// Smaller ones stay in the graph: shapes may depend on them. ONNX's own writer keeps the same limit.
-pub(super) const SMALLEST: usize = 1024;
+const SMALLEST: usize = 1024;
 
 mod model {
     pub(super) const GRAPH: u64 = 7;
@@ -68,12 +68,8 @@ impl<'a> Tensor<'a> {
         for field in fields(message) {
             let field = field?;
             match (field.number, field.value) {
-                (tensor::DIMS, Value::Number(n)) => elements = elements.and_then(|e| e.checked_mul(n)),
-                (tensor::DIMS, Value::Bytes(mut packed)) => {
-                    while !packed.is_empty() {
-                        let n = varint(&mut packed).ok_or_else(|| Error::damaged(0, "the shape of a tensor is broken"))?;
-                        elements = elements.and_then(|e| e.checked_mul(n));
-                    }
+                (tensor::DIMS, value) => {
+                    elements = value.numbers()?.into_iter().fold(elements, |elements, n| elements?.checked_mul(n));
                 }
                 (tensor::TYPE, Value::Number(n)) => width = bytes_of(n),
                 (tensor::FLOATS | tensor::RAW | tensor::DOUBLES, Value::Bytes(bytes)) => {
@@ -191,10 +187,12 @@ pub(super) fn join<'a>(stripped: &[u8], place: &dyn Fn(usize) -> Option<Place<'a
 /// The files beside the model that it names, each once.
 pub(super) fn locations(model: &[u8]) -> Result<Vec<String>, Error> {
     let mut out: Vec<String> = Vec::new();
-    each(model, &mut |t| {
-        out.extend(t.outside.iter().map(|o| o.location.clone()).filter(|l| !out.contains(l)).collect::<Vec<_>>());
-        Ok(None)
-    })?;
+    for graph in within(model, model::GRAPH)? {
+        for weight in within(graph, graph::INITIALIZER)? {
+            let outside = Tensor::read(weight)?.outside;
+            out.extend(outside.map(|o| o.location).filter(|l| !out.contains(l)));
+        }
+    }
     Ok(out)
 }
 
