@@ -4,12 +4,15 @@
 //! threads each, say so, and wait. What the kernel then counts for the map is compared with the file. SQUALL_FOREST_MB=1024 makes
 //! it a gigabyte; what CI runs is smaller and no different.
 
+mod common;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use common::{anonymous, mapped};
 use ndarray::Array2;
 use serde_json::json;
 use squall_model::{Model, Rows};
@@ -121,27 +124,6 @@ fn score(path: &str) {
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }
 
-/// Kilobytes of a key of the map of `path` in a process, summed.
-fn mapped(pid: u32, path: &str, key: &str) -> u64 {
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap();
-    let mut inside = false;
-    let mut sum = 0;
-    for line in maps.lines() {
-        if line.split_whitespace().next().is_some_and(|w| w.contains('-') && !w.ends_with(':')) {
-            inside = line.ends_with(path);
-        } else if let (true, Some(rest)) = (inside, line.strip_prefix(key).and_then(|r| r.strip_prefix(':'))) {
-            sum += rest.split_whitespace().next().unwrap().parse::<u64>().unwrap();
-        }
-    }
-    sum
-}
-
-fn anonymous(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:")).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
-}
-
 fn parent() {
     let megabytes: usize = std::env::var("SQUALL_FOREST_MB").ok().map_or(64, |mb| mb.parse().expect("a number of megabytes"));
     let folder = tempfile::tempdir().unwrap();
@@ -164,10 +146,10 @@ fn parent() {
         println!("ready after {} ms", words.next().unwrap());
         answers.push(words.next().unwrap().to_owned());
     }
-    let sum = |key: &str| children.iter().map(|c| mapped(c.id(), name, key)).sum::<u64>() * 1024;
+    let sum = |key: &str| children.iter().map(|c| mapped(c.id(), name, key)).sum::<u64>();
     let (pss, private) = (sum("Pss"), sum("Private_Clean") + sum("Private_Dirty"));
     let own: Vec<u64> = children.iter().map(|c| anonymous(c.id())).collect();
-    println!("{bytes} bytes: pss of the map {pss}, private {private}, anonymous kB of each process {own:?}");
+    println!("{bytes} bytes: pss of the map {pss}, private {private}, anonymous bytes of each process {own:?}");
     for child in &mut children {
         drop(child.stdin.take());
         assert!(child.wait().unwrap().success());
@@ -176,5 +158,5 @@ fn parent() {
     assert!(pss as f64 <= 1.02 * bytes as f64, "{pss} bytes resident of a file of {bytes}");
     assert!(pss as f64 >= 0.95 * bytes as f64, "only {pss} bytes of {bytes} were there after prefaulting");
     assert!(private < bytes / 100, "{private} bytes of the map belong to one process");
-    assert!(own.iter().all(|kb| *kb < 8_000), "a process has {own:?} kB of its own");
+    assert!(own.iter().all(|bytes| *bytes < 8_192_000), "a process has {own:?} bytes of its own");
 }

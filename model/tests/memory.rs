@@ -2,6 +2,9 @@
 //!
 //! A file of its own, so that no other test allocates in the same process.
 
+mod common;
+
+use common::{anonymous, mapped};
 use ndarray::Array2;
 use squall_model::{Model, Rows, import};
 
@@ -37,14 +40,6 @@ fn big_pickle() -> Vec<u8> {
     .concat()
 }
 
-/// Private memory of this process in bytes.
-fn private() -> i64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|l| l.starts_with("RssAnon:")).unwrap();
-    let kilobytes: i64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kilobytes * 1024
-}
-
 #[test]
 fn private_memory_does_not_grow_with_the_model() {
     let folder = tempfile::tempdir().unwrap();
@@ -53,11 +48,14 @@ fn private_memory_does_not_grow_with_the_model() {
     let done = import(&source, &out, &mut |_, _| {}).unwrap();
     assert!(done.bytes > 40_000_000);
     let x = Array2::<f64>::ones((1, FEATURES));
-    let before = private();
+    let me = std::process::id();
+    let before = anonymous(me);
     let model = Model::open(&out).unwrap();
     model.prefault().unwrap();
     let features = model.transform(Rows::F64(x.view())).unwrap();
-    let grown = private() - before;
+    let grown = anonymous(me).saturating_sub(before);
     assert_eq!(features.ncols(), OUTPUTS);
+    let there = mapped(me, out.to_str().unwrap(), "Rss");
+    assert!(there >= done.bytes, "only {there} bytes of {} were there after prefaulting", done.bytes);
     assert!(grown < 2_000_000, "private memory grew by {grown} bytes");
 }

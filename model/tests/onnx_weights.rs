@@ -3,11 +3,14 @@
 //! As `forest.rs`, with an ONNX file that is written here. It needs the library of ONNX Runtime and says so where there is none.
 //! SQUALL_ONNX_MB=256 makes it as large; what CI runs is smaller and no different.
 
+mod common;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use common::{anonymous, mapped};
 use ndarray::Array2;
 use squall_model::{Error, Model, OnnxWeights, Options, Rows, import, import_with, source_checksum};
 
@@ -107,27 +110,6 @@ fn score(path: &str) {
     }
 }
 
-/// Kilobytes of a key of the maps of `path` in a process, summed.
-fn mapped(pid: u32, path: &str, key: &str) -> u64 {
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap();
-    let mut inside = false;
-    let mut sum = 0;
-    for line in maps.lines() {
-        if line.split_whitespace().next().is_some_and(|w| w.contains('-') && !w.ends_with(':')) {
-            inside = line.ends_with(path);
-        } else if let (true, Some(rest)) = (inside, line.strip_prefix(key).and_then(|r| r.strip_prefix(':'))) {
-            sum += rest.split_whitespace().next().unwrap().parse::<u64>().unwrap();
-        }
-    }
-    sum
-}
-
-fn anonymous(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:")).unwrap();
-    line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
-}
-
 /// What four processes with the model pay: PSS of the maps of its file, and the least and the most memory of a process of its own.
 struct Cost {
     pss: u64,
@@ -153,7 +135,7 @@ fn cost(path: &Path) -> Cost {
         println!("  ready after {millis} ms");
         answers.push(answer.parse::<f64>().unwrap());
     }
-    let pss = children.iter().map(|c| mapped(c.id(), name, "Pss")).sum::<u64>() * 1024;
+    let pss = children.iter().map(|c| mapped(c.id(), name, "Pss")).sum::<u64>();
     let own: Vec<u64> = children.iter().map(|c| anonymous(c.id())).collect();
     println!("  pss of its maps {pss}, anonymous bytes of each process {own:?}");
     children[0].stdin.as_mut().unwrap().write_all(b"\n").unwrap();
