@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, BufReader};
 use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
@@ -16,16 +16,10 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 /// Of these bytes, and then those of the files, one after the other.
 pub(crate) fn sha256_of(bytes: &[u8], files: &[PathBuf]) -> Result<String, Error> {
     let mut digest = Sha256::new_with_prefix(bytes);
-    let mut piece = vec![0; 1 << 18];
     for path in files {
-        let failed = |e| Error::io("read", path, e);
-        let mut file = File::open(path).map_err(failed)?;
-        loop {
-            match file.read(&mut piece).map_err(failed)? {
-                0 => break,
-                n => digest.update(&piece[..n]),
-            }
-        }
+        let file = File::open(path).map(|file| BufReader::with_capacity(1 << 18, file));
+        let read = file.and_then(|mut file| io::copy(&mut file, &mut digest));
+        read.map_err(|e| Error::io("read", path, e))?;
     }
     Ok(hex(digest.finalize().as_slice()))
 }

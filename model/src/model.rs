@@ -113,7 +113,7 @@ impl Model {
     }
 
     /// Columns of `transform`; for other models of `predict_proba`, else of `decision_function`, else
-    /// values per row of `predict_values`.
+    /// values per row of `predict_values`. With [`targets`](Model::targets), how many these are.
     pub fn n_outputs(&self) -> usize {
         self.scorer.outline().n_outputs
     }
@@ -133,7 +133,7 @@ impl Model {
         self.node.feature_names.as_deref()
     }
 
-    /// Whether it predicts: classes if it has [`classes`](Model::classes), values if not.
+    /// Whether it predicts: classes if it has [`classes`](Model::classes) or [`targets`](Model::targets), values if not.
     pub fn has_predict(&self) -> bool {
         self.scorer.outline().methods.predict
     }

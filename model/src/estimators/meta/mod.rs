@@ -37,13 +37,24 @@ fn children(node: &Node, store: &Store) -> Result<Vec<Scorer>, Error> {
     Ok(children)
 }
 
-/// Imports the estimators of a list attribute.
+/// Imports the estimators of a list attribute; there is at least one.
 fn import_list(object: &Obj<'_>, attribute: &str, builder: &mut Builder, node: &mut Node) -> Result<(), Error> {
+    import_list_by(object, attribute, builder, node, super::import)
+}
+
+/// The same where `import` makes the node of each.
+fn import_list_by(
+    object: &Obj<'_>,
+    attribute: &str,
+    builder: &mut Builder,
+    node: &mut Node,
+    import: impl Fn(&Obj<'_>, &mut Builder) -> Result<Node, Error>,
+) -> Result<(), Error> {
     for (i, member) in object.list(attribute)?.iter().enumerate() {
         let Some(member) = member.object() else {
             return Err(object.wrong(attribute, format!("holds {}, no estimator", member.type_name())));
         };
-        let inner = super::import(&member, builder)?;
+        let inner = import(&member, builder)?;
         node.children.push(Child { name: i.to_string(), node: inner });
     }
     if node.children.is_empty() {

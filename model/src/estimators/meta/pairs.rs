@@ -3,8 +3,8 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::super::{Estimator, Family, Methods, Outline, Scorer, math};
-use super::constant;
-use crate::artefact::{Builder, Child, Node, Store};
+use super::constant::{self, CONSTANT};
+use crate::artefact::{Builder, Node, Store};
 use crate::import::Obj;
 use crate::{Classes, Column, Error, Kind};
 
@@ -33,18 +33,13 @@ fn import_rest(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
         _ => return Err(Error::unsupported(object.class(), format!("its target is {kind}"))),
     }
     node.set_classes(encoder.classes()?);
-    for (i, member) in object.list("estimators_")?.iter().enumerate() {
-        let Some(member) = member.object() else {
-            return Err(object.wrong("estimators_", format!("holds {}, no estimator", member.type_name())));
-        };
-        let constant = member.name() == constant::CLASS;
-        if i == 0 && constant {
-            // scikit-learn asks the first member for the threshold, and takes this one for no classifier.
-            node.set("half", true);
-        }
-        let inner = if constant { constant::node(&member)? } else { super::super::import(&member, builder)? };
-        builder.spend(256)?;
-        node.children.push(Child { name: i.to_string(), node: inner });
+    super::import_list_by(object, "estimators_", builder, &mut node, |member, builder| match member.name() {
+        constant::CLASS => builder.spend(256).and_then(|()| constant::node(member)),
+        _ => super::super::import(member, builder),
+    })?;
+    if node.children.first().is_some_and(|first| first.node.op == CONSTANT.op) {
+        // scikit-learn asks the first member for the threshold, and takes this one for no classifier.
+        node.set("half", true);
     }
     Ok(node)
 }
