@@ -82,7 +82,8 @@ fn four_processes_share_one_large_model() {
     let model = (large_bytes - small_bytes) as f64;
     assert!((0.9..1.15).contains(&(grown / model)), "PSS grew by {grown} bytes over a model of {model}");
     for (worker, (small, large)) in small.private.iter().zip(&large.private).enumerate() {
-        assert!(*large < small + 2_000_000, "worker {worker}: private bytes grew from {small} to {large}");
+        // Rows of 69 kB come from pages of 4 MiB, of which each thread may take one sooner or later.
+        assert!((*large as f64) < *small as f64 + model / 12.0, "worker {worker}: private bytes grew from {small} to {large}");
     }
     assert_eq!(large.model["mapped_by"], 4);
     assert!(large.model["private_bytes"].as_u64().unwrap() < 2_000_000, "{:?}", large.model);
