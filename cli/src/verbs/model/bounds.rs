@@ -27,11 +27,14 @@ impl Bounds {
     /// quarter of what the machine has left stays for others. Files that are mapped do not count.
     pub(super) fn set(&self, show: &Show) -> Outcome {
         let Some(most) = self.memory else { return Ok(()) };
-        if std::env::var_os(UNRESERVED).is_some() {
-            return show.json(&serde_json::json!({ "memory": getrlimit(Resource::Data).current }));
+        let before = getrlimit(Resource::Data);
+        // The variable alone tells nothing: it may be the user's own.
+        let is_set = before.current.filter(|memory| *memory <= most.max(LEAST));
+        if let (Some(_), Some(memory)) = (std::env::var_os(UNRESERVED), is_set) {
+            return show.json(&serde_json::json!({ "memory": memory }));
         }
         let left = squall_model::available_memory().map_or(u64::MAX, |left| left / 4 * 3);
-        let memory = most.min(left).max(LEAST);
+        let memory = most.min(left).max(LEAST).min(before.maximum.unwrap_or(u64::MAX));
         let limit = Rlimit { current: Some(memory), maximum: Some(memory) };
         setrlimit(Resource::Data, limit).map_err(|e| Failure::Outside(format!("cannot limit the memory: {e}")))?;
         let program = std::env::current_exe().map_err(|e| Failure::Outside(format!("cannot start anew: {e}")))?;
