@@ -67,7 +67,6 @@ impl Faults {
             unlogged: 0,
         });
         entry.report.count += 1;
-        entry.report.panic |= panic.is_some();
         if traced || entry.logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
             let more = match std::mem::take(&mut entry.unlogged) {
                 0 => String::new(),
@@ -82,7 +81,7 @@ impl Faults {
         // What tells more is not lost behind the many that follow it.
         if traced || !entry.traced {
             entry.traced = traced;
-            (entry.report.message, entry.report.stack) = (message, stack);
+            (entry.report.message, entry.report.stack, entry.report.panic) = (message, stack, panic.is_some());
         }
     }
 
@@ -92,7 +91,6 @@ impl Faults {
         let new: Vec<ErrorReport> = faults.values().filter(|e| e.report.count > 0).map(|e| e.report.clone()).collect();
         faults.values_mut().for_each(|e| {
             e.report.count = 0;
-            e.report.panic = false;
             e.traced = false;
         });
         new
@@ -116,5 +114,19 @@ mod tests {
         let second = faults.take();
         assert_eq!((second[0].message.len(), second[0].stack.as_str()), (LONGEST_ERROR, "caused by: disk"));
         assert!(!second[0].panic && faults.take().is_empty());
+    }
+
+    #[test]
+    fn what_is_told_as_a_panic_is_the_error_with_that_message() {
+        let (faults, panic) = (Faults::new(1), Panic { place: "a.rs:1:2".into(), calls: Vec::new() });
+        faults.note("b", 3, &Error::internal("panicked: row 1"), Some(&panic));
+        faults.note("b", 3, &Error::user("no row").because(std::io::Error::other("disk")), None);
+        let told = faults.take().remove(0);
+        assert_eq!((told.count, told.message.as_str(), told.stack.as_str()), (2, "no row: disk", "caused by: disk"));
+        assert!(!told.panic, "its stack is causes, not calls");
+        faults.note("b", 3, &Error::user("no row"), None);
+        faults.note("b", 3, &Error::internal("panicked: row 2"), Some(&panic));
+        let told = faults.take().remove(0);
+        assert_eq!((told.message.as_str(), told.panic), ("panicked: row 2", true));
     }
 }
