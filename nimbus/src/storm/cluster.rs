@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use squall_core::control::{ClusterStatus, SupervisorStatus, TopologyStatus};
 
 use super::Answer;
-use super::pretty::{mb, percent, tenths, uptime};
+use super::pretty::{mb, percent, seconds, tenths, uptime};
 use super::topology::worker;
 use super::view::{Ask, object, owner as user};
 use crate::cluster::World;
@@ -20,7 +20,7 @@ pub(super) async fn configuration(State(nimbus): Shared) -> Answer {
         "storm.cluster.mode": "distributed",
         "nimbus.thrift.port": nimbus.port(),
         "ui.port": nimbus.port(),
-        "nimbus.supervisor.timeout.secs": cluster.1.as_secs_f64(),
+        "nimbus.supervisor.timeout.secs": seconds(cluster.1),
         "supervisor.slots.ports": (0..cluster.0.slots_total).collect::<Vec<_>>(),
         "storm.version": cluster.0.version,
     })))
@@ -30,7 +30,7 @@ pub(super) async fn summary(State(nimbus): Shared) -> Answer {
     let c = nimbus.look(|w| Ok(w.cluster_status()))?;
     let tasks: u32 = c.topologies.iter().map(|t| t.tasks).sum();
     let machines = machines(&c);
-    let sum = |of: fn(&SupervisorStatus) -> f64| machines.iter().map(|m| of(m)).fold(0.0, |a, b| a + b);
+    let sum = |of: fn(&SupervisorStatus) -> f64| tenths(machines.iter().map(|m| of(m)).sum());
     let (memory, used) = (sum(|m| mb(m.memory_bytes)), sum(|m| mb(m.usage.memory_used_bytes)));
     let (cpu, busy) = (sum(|m| f64::from(m.cores) * 100.0), sum(|m| percent(m.usage.cores_busy)));
     Ok(Json(json!({

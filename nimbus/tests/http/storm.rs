@@ -133,7 +133,9 @@ fn storms_paths_answer_with_storms_fields_and_real_values() {
     assert_eq!(owner["totalTasks"], 4);
     assert_eq!(get(&format!("owner-resources/{}", owner["owner"].as_str().unwrap()))["totalTasks"], 4);
     assert_eq!(get("owner-resources/nobody-of-that-name")["totalCpuUsage"].to_string(), "0.0");
-    has(&get("cluster/configuration"), "nimbus.thrift.port ui.port storm.cluster.mode");
+    let configuration = get("cluster/configuration");
+    has(&configuration, "nimbus.thrift.port ui.port storm.cluster.mode");
+    assert_eq!(configuration["nimbus.supervisor.timeout.secs"].to_string(), "3");
 
     let (code, refused) = nimbus.get("/api/v1/topology/nothing");
     assert_eq!((code, refused["errorMessage"].as_str().unwrap().contains("nothing")), (500, true), "{refused}");
