@@ -126,9 +126,7 @@ impl World {
             log::info!(topology = record.id.as_str(), epoch = record.epoch, seats = seats.as_str(); "topology assigned");
         }
         self.save(records)?;
-        for (id, worker, newest, even) in gone {
-            self.ended(&id, worker, newest, even);
-        }
+        self.ended(gone);
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! What supervisors say about themselves and their workers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use squall_core::control::{Desired, Heartbeat, HeartbeatAnswer, WorkerStatus, incarnation};
@@ -114,19 +115,22 @@ impl World {
     }
 
     /// Carries over what incarnations of a worker counted, and writes it down.
-    pub(super) fn fold(&mut self, id: &str, worker: u32, up_to: u64, even: bool) {
+    fn fold(&mut self, id: &str, worker: u32, up_to: u64, even: bool) {
         let Some(t) = self.topologies.get_mut(id) else { return };
         if t.statistics.fold(worker, up_to, even) {
             self.write_down(&[id]);
         }
     }
 
-    /// An incarnation of a worker is no more.
-    pub(super) fn ended(&mut self, id: &str, worker: u32, incarnation: Option<u64>, even: bool) {
-        let Some(t) = self.topologies.get_mut(id) else { return };
-        if t.statistics.ended(worker, incarnation, even) {
-            self.write_down(&[id]);
+    /// Incarnations of workers are no more: each with its topology, its number if that is known, and whether nothing was on the way to it.
+    pub(super) fn ended(&mut self, gone: Vec<(String, u32, Option<u64>, bool)>) {
+        let mut news = BTreeSet::new();
+        for (id, worker, incarnation, even) in gone {
+            if self.topologies.get_mut(&id).is_some_and(|t| t.statistics.ended(worker, incarnation, even)) {
+                news.insert(id);
+            }
         }
+        self.write_down(&news.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
     fn plan_of(&mut self, id: &str, hash: &str) -> Option<Arc<Plan>> {
@@ -154,7 +158,7 @@ impl World {
                 placed.up = status.and_then(|w| Some(Up { incarnation: w.incarnation, endpoint: w.endpoint.clone()? }));
                 let is_now = placed.up.as_ref().map(|up| up.incarnation);
                 if let Some(before) = before.as_ref().map(|b| b.incarnation).filter(|b| is_now != Some(*b)) {
-                    gone.push((record.id.clone(), index as u32, before));
+                    gone.push((record.id.clone(), index as u32, Some(before), false));
                 }
                 if let Some(up) = placed.up.as_ref().filter(|up| before.is_none_or(|b| b.incarnation != up.incarnation)) {
                     came_up.push((record.id.clone(), index as u32, member.said.host.clone(), up.endpoint.clone()));
@@ -165,7 +169,7 @@ impl World {
             }
         }
         self.save(changed)?;
-        gone.into_iter().for_each(|(id, worker, incarnation)| self.ended(&id, worker, Some(incarnation), false));
+        self.ended(gone);
         let unix_ms = self.clock.unix_ms();
         for (id, worker, host, endpoint) in came_up {
             if let Some(t) = self.topologies.get_mut(&id) {

@@ -50,7 +50,7 @@ impl World {
             failed_per_s: per_s(point.failed, point.ms),
             complete: latency(&complete),
             capacity: point.capacity,
-            errors: t.statistics.errors_in_all(),
+            errors: t.statistics.errors.in_all(),
             restarts: self.restarts(t),
             trend: t.statistics.series.trend(),
         }

@@ -4,6 +4,7 @@
 mod assign;
 mod commands;
 mod desired;
+mod errors;
 mod heartbeat;
 mod history;
 mod instruct;

@@ -150,7 +150,7 @@ impl World {
             return Err(Denied::new(Kind::NotNow, format!("model `{model}` has no version in use"), ""));
         };
         if to.version.is_none() && preparing(all).is_some() {
-            let mut record = self.record(id)?;
+            let mut record = self.record(id)?.clone();
             give_up(record.models.entry(model.to_owned()).or_default(), "taken back");
             self.save(vec![record])?;
             self.refresh();
@@ -174,7 +174,7 @@ impl World {
     }
 
     fn begin(&mut self, id: &str, model: &str, new: Deployment) -> Result<Deployment, Denied> {
-        let mut record = self.record(id)?;
+        let mut record = self.record(id)?.clone();
         match record.stage {
             Stage::Active | Stage::Inactive | Stage::Rebalancing { .. } => {}
             Stage::Killed { .. } | Stage::Stopping => {
@@ -300,8 +300,8 @@ impl World {
         Ok(TopologyModels { revision: t.revision, models: t.record.models.iter().map(status).collect() })
     }
 
-    pub(crate) fn record(&self, id: &str) -> Result<Record, Denied> {
-        self.topology(id).map(|t| t.record.clone())
+    pub(crate) fn record(&self, id: &str) -> Result<&Record, Denied> {
+        self.topology(id).map(|t| &t.record)
     }
 
     fn deployments(&self, id: &str, model: &str) -> Result<&Vec<Deployment>, Denied> {

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use squall_core::control::{ErrorEntry, ErrorReport, LONGEST_ERROR, LONGEST_STACK, Report, TaskReport};
+use squall_core::control::{ErrorEntry, ErrorReport, Report, TaskReport};
 use squall_core::{ComponentKind, Plan};
 
+use super::errors::Errors;
 use crate::history::{Counted, Happening, Kind, Numbers, Point, Series, Timeline, sum_up};
 
-const MOST_ERRORS: usize = 100;
-/// Stacks of older errors than those that together take so many bytes are let go: all of it is told again every second.
-const MOST_STACKS: usize = 128 << 10;
 /// How far back rates look.
 const WINDOW: Duration = Duration::from_secs(10);
 /// Milliseconds by which a worker's clock may go wrong from report to report, and by which a report is never late.
@@ -41,8 +39,7 @@ pub(crate) struct Carried {
 pub(crate) struct Statistics {
     carried: Carried,
     live: BTreeMap<(u32, u64), Live>,
-    pub(crate) errors: VecDeque<ErrorEntry>,
-    error_counts: BTreeMap<String, u64>,
+    pub(crate) errors: Errors,
     pub(crate) series: Series,
     pub(crate) timeline: Timeline,
     /// What every worker had reported when everything looked finished first; whoever reports the same again confirms it.
@@ -152,7 +149,8 @@ impl Statistics {
             };
             Some(((l.worker, l.incarnation), live))
         });
-        Statistics { carried, live: live.collect(), errors, error_counts, series, timeline, ..Statistics::default() }
+        let errors = Errors { newest: errors, counts: error_counts };
+        Statistics { carried, live: live.collect(), errors, series, timeline, ..Statistics::default() }
     }
 
     /// All that must outlive nimbus.
@@ -168,8 +166,8 @@ impl Statistics {
         Kept {
             carried: self.carried.clone(),
             live: live.collect(),
-            errors: self.errors.clone(),
-            error_counts: self.error_counts.clone(),
+            errors: self.errors.newest.clone(),
+            error_counts: self.errors.counts.clone(),
             series: self.series.clone(),
             timeline: self.timeline.clone(),
         }
@@ -226,54 +224,24 @@ impl Statistics {
     }
 
     fn note(&mut self, from: From<'_>, e: &ErrorReport) {
-        let count = self.error_counts.entry(e.component.clone()).or_default();
-        *count = count.saturating_add(e.count);
-        let message: String = e.message.chars().take(LONGEST_ERROR).collect();
-        let same = |x: &ErrorEntry| x.component == e.component && x.task == e.task && x.message == message;
-        let before = self.errors.iter().position(same).and_then(|i| self.errors.remove(i));
-        let stack: String = e.stack.chars().take(LONGEST_STACK).collect();
-        // Of the same panic the calls are not looked up each time.
-        let known = before.as_ref().map(|b| &b.stack).filter(|known| known.starts_with(&stack)).cloned();
         self.series.err(&e.component, e.count, from.unix_ms);
-        if before.is_none() {
+        if let Some(new) = self.errors.note(e, from.worker, from.host, from.unix_ms) {
             self.timeline.erred(Happening {
                 unix_ms: from.unix_ms,
                 kind: Kind::Error,
-                text: message.clone(),
-                component: e.component.clone(),
+                text: new.message.clone(),
+                component: new.component.clone(),
                 worker: Some(from.worker),
                 host: from.host.to_owned(),
                 ..Happening::default()
             });
-        }
-        self.errors.push_front(ErrorEntry {
-            unix_ms: from.unix_ms,
-            component: e.component.clone(),
-            task: e.task,
-            worker: from.worker,
-            host: from.host.to_owned(),
-            message,
-            count: before.map_or(0, |b| b.count).saturating_add(e.count),
-            panic: e.panic,
-            stack: known.unwrap_or(stack),
-        });
-        self.errors.truncate(MOST_ERRORS);
-        let mut bytes = 0;
-        for error in &mut self.errors {
-            bytes += error.stack.len();
-            if bytes > MOST_STACKS {
-                error.stack = String::new();
-            }
         }
     }
 
     /// Adds an error that is nimbus's own to tell.
     pub(crate) fn say(&mut self, unix_ms: u64, message: String) {
         self.happened(unix_ms, Kind::Note, message.clone());
-        let (component, host) = (String::new(), String::new());
-        let (count, panic, stack) = (1, false, String::new());
-        self.errors.push_front(ErrorEntry { unix_ms, component, task: 0, worker: 0, host, message, count, panic, stack });
-        self.errors.truncate(MOST_ERRORS);
+        self.errors.say(unix_ms, message);
     }
 
     /// Something happened to the topology as a whole.
@@ -389,16 +357,6 @@ impl Statistics {
         let mut sums = self.carried.components.clone();
         self.live.values().for_each(|l| sum_up(&mut sums, &l.plan, &l.report));
         sums
-    }
-
-    /// Errors of a component.
-    pub(crate) fn errors_of(&self, component: &str) -> u64 {
-        self.error_counts.get(component).copied().unwrap_or(0)
-    }
-
-    /// Errors of all components.
-    pub(crate) fn errors_in_all(&self) -> u64 {
-        self.error_counts.values().fold(0, |sum, n| sum.saturating_add(*n))
     }
 
     /// Ignored frames, bytes in and bytes out.
@@ -617,28 +575,14 @@ mod tests {
     }
 
     #[test]
-    fn equal_errors_are_counted_not_repeated() {
-        let (plan, mut s) = (plan(), Statistics::default());
-        let e = |message: &str, stack: &str| ErrorReport {
-            component: "b".into(),
-            task: 2,
-            message: message.into(),
-            count: 2,
-            panic: false,
-            stack: stack.into(),
-        };
-        for n in 1..=3 {
-            let stack = if n == 1 { "panicked at a.rs\n  at b" } else { "panicked at a.rs" };
-            let errors = vec![e("bad row", stack), e(&format!("row {n}"), "")];
-            s.take(from(0, 1, n), &plan, &Report { errors, ..Report::default() });
-        }
-        assert_eq!(s.errors.len(), 4);
-        let same = s.errors.iter().find(|e| e.message == "bad row").unwrap();
-        assert_eq!((same.count, same.stack.as_str()), (6, "panicked at a.rs\n  at b"));
-        assert_eq!(s.errors_of("b"), 12);
-        let many = (0..90).map(|n| e(&n.to_string(), &"x".repeat(9999))).collect();
-        s.take(from(0, 1, 4), &plan, &Report { errors: many, ..Report::default() });
-        assert_eq!((s.errors[0].message.as_str(), s.errors[0].stack.len()), ("89", LONGEST_STACK));
-        assert!(s.errors.iter().map(|e| e.stack.len()).sum::<usize>() <= MOST_STACKS);
+    fn errors_are_stored_side_by_side_with_their_counts() {
+        let error = serde_json::json!({"unix_ms": 1, "component": "b", "task": 2, "worker": 0, "host": "h", "message": "m", "count": 3, "panic": true});
+        let stored = serde_json::json!({"errors": [error], "error_counts": {"b": 5}});
+        let restored = |bytes: &[u8]| Statistics::restored(rmp_serde::from_slice(bytes).unwrap(), |_| None);
+        let mut s = restored(&rmp_serde::to_vec_named(&stored).unwrap());
+        s.say(2, "n".to_owned());
+        let s = restored(&rmp_serde::to_vec_named(&s.kept()).unwrap());
+        let messages: Vec<&str> = s.errors.newest.iter().map(|e| e.message.as_str()).collect();
+        assert_eq!((messages, s.errors.newest[1].count, s.errors.of("b")), (vec!["n", "m"], 3, 5));
     }
 }

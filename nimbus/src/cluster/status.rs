@@ -110,7 +110,7 @@ impl World {
             first_tuple_ms: t.statistics.first_tuple_ms(),
             workers: workers.map(|(index, placed)| self.worker_summary(t, index as u32, placed)).collect(),
             components: self.components(t),
-            errors: t.statistics.errors.iter().cloned().collect(),
+            errors: t.statistics.errors.newest.iter().cloned().collect(),
             models: self.models(t),
             ignored_frames,
             link_bytes_in,
@@ -187,7 +187,7 @@ impl World {
                 streams: n.streams,
                 inputs: n.inputs,
                 counters: n.counters,
-                errors: t.statistics.errors_of(&c.id),
+                errors: t.statistics.errors.of(&c.id),
             }
         };
         t.plan.components.iter().map(status).collect()
