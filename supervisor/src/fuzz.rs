@@ -15,7 +15,7 @@ use squall_core::control::{Desired, Exit};
 use crate::http;
 use crate::layout::Layout;
 use crate::options::Options;
-use crate::roster::{Kept, Run};
+use crate::roster::Kept;
 use crate::supervisor::Supervisor;
 
 const TOKEN: &str = "0123456789abcdef";
@@ -75,20 +75,11 @@ fn want(supervisor: &Supervisor, body: &[u8]) {
                     .iter()
                     .for_each(|f| std::fs::write(dir.join(f), LOG).expect("a folder of its own"));
             }
-            let Some(entry) = r.entries.get_mut(&key) else { continue };
-            let Some(wanted) = entry.want.borrow().clone() else { continue };
-            entry.run = Some(Run::new(Kept {
-                wanted,
-                incarnation: 1,
-                started_unix_ms: 0,
-                pid: 0,
-                start_time: 0,
-                endpoint: None,
-                restarts: 0,
-                pin: Vec::new(),
-            }));
+            let wanted = r.entries.get(&key).and_then(|entry| entry.want.borrow().clone());
+            if let Some(wanted) = wanted {
+                r.starts(&key, Kept::new(wanted, 1));
+            }
         }
-        r.refresh();
     });
 }
 

@@ -94,16 +94,8 @@ impl Supervisor {
             output_from = 0;
         }
         // Known before it runs: its hello may come sooner than `spawn` returns.
-        let kept = Kept {
-            wanted: wanted.clone(),
-            incarnation,
-            started_unix_ms: unix_time().as_millis() as u64,
-            pid: 0,
-            start_time: 0,
-            endpoint: None,
-            restarts: 0,
-            pin,
-        };
+        let started_unix_ms = unix_time().as_millis() as u64;
+        let kept = Kept { started_unix_ms, pin, ..Kept::new(wanted.clone(), incarnation) };
         let blobs = self.layout.blobs();
         self.with(|r| {
             // With the roster in hand: of two that start at once, the second one sees the first.

@@ -87,7 +87,7 @@ pub(crate) struct Kept {
 
 /// A worker's incarnation is not the one that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Gone;
+pub struct Gone;
 
 /// Whether a process that was started for one can go on as the other.
 pub(crate) fn fits(a: &WantedWorker, b: &WantedWorker) -> bool {
@@ -105,6 +105,13 @@ pub(crate) fn since(wanted: &WantedWorker) -> u64 {
 pub(crate) fn artefacts(wanted: &WantedWorker) -> impl Iterator<Item = &str> {
     let orders = wanted.orders.instructions.models.values();
     orders.flat_map(|m| std::iter::once(&m.current).chain(&m.next)).map(|v| v.artefact.as_str())
+}
+
+impl Kept {
+    /// One that is not started yet.
+    pub(crate) fn new(wanted: Arc<WantedWorker>, incarnation: u64) -> Self {
+        Kept { wanted, incarnation, started_unix_ms: 0, pid: 0, start_time: 0, endpoint: None, restarts: 0, pin: Vec::new() }
+    }
 }
 
 impl Run {
@@ -462,7 +469,7 @@ mod tests {
 
     fn kept(w: WantedWorker, incarnation: u64, endpoint: Option<&str>) -> Kept {
         let endpoint = endpoint.map(str::to_owned);
-        Kept { wanted: Arc::new(w), incarnation, started_unix_ms: 0, pid: 1, start_time: 0, endpoint, restarts: 0, pin: vec![] }
+        Kept { pid: 1, endpoint, ..Kept::new(Arc::new(w), incarnation) }
     }
 
     fn key(worker: u32) -> Key {

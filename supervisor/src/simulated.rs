@@ -3,9 +3,10 @@
 
 use squall_core::control::{Desired, Exit, Heartbeat, Hello, Orders, Report, WantedWorker, WorkerStatus, incarnation};
 
-use crate::roster::{Gone, Kept, Roster, fits};
+use crate::roster::{Kept, Roster, fits};
 
 pub use crate::layout::Key;
+pub use crate::roster::Gone;
 
 /// A supervisor.
 #[derive(Debug, Default)]
@@ -63,16 +64,7 @@ impl Supervisor {
     pub fn start(&mut self, key: &Key, pid: u32, starts: u32) -> Option<(u64, WantedWorker)> {
         let wanted = self.roster.entries.get(key)?.want.borrow().clone()?;
         let incarnation = incarnation(wanted.orders.epoch, starts);
-        let kept = Kept {
-            wanted: wanted.clone(),
-            incarnation,
-            started_unix_ms: 0,
-            pid: 0,
-            start_time: 0,
-            endpoint: None,
-            restarts: 0,
-            pin: Vec::new(),
-        };
+        let kept = Kept::new(wanted.clone(), incarnation);
         self.roster.starts(key, kept);
         self.roster.started(key, pid, 0);
         Some((incarnation, WantedWorker::clone(&wanted)))
@@ -102,8 +94,8 @@ impl Supervisor {
     }
 
     /// A worker asks for orders other than those of this revision; an error if it is not the one that is wanted.
-    pub fn orders(&self, key: &Key, incarnation: u64, after: u64) -> Result<Option<Orders>, Unwanted> {
-        let orders = self.roster.orders(key, incarnation).map_err(|Gone| Unwanted)?;
+    pub fn orders(&self, key: &Key, incarnation: u64, after: u64) -> Result<Option<Orders>, Gone> {
+        let orders = self.roster.orders(key, incarnation)?;
         Ok(orders.filter(|o| o.revision != after).cloned())
     }
 
@@ -120,7 +112,3 @@ impl Supervisor {
         }
     }
 }
-
-/// A worker is to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unwanted;
