@@ -26,7 +26,7 @@ const LONGEST_CHECK: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Imports {
     dir: PathBuf,
-    command: Option<Arc<Command>>,
+    command: Option<Command>,
     limit: u64,
     count: AtomicU64,
     /// One at a time: each holds a whole model in memory.
@@ -45,7 +45,7 @@ struct Said {
 
 impl Imports {
     /// Opens the folder, made if missing, and clears it of what a nimbus before did not finish.
-    pub(crate) fn open(dir: PathBuf, command: Option<Arc<Command>>, limit: u64) -> Result<Self> {
+    pub(crate) fn open(dir: PathBuf, command: Option<Command>, limit: u64) -> Result<Self> {
         let cannot = |e: std::io::Error| Error::external(format!("cannot use the folder {}", dir.display())).because(e);
         match std::fs::remove_dir_all(&dir) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(cannot(e)),
@@ -146,7 +146,7 @@ mod tests {
     async fn import(dir: &Path, script: &str, file: &'static str) -> (Arc<Blobs>, Result<ImportedModel, Denied>) {
         let blobs = Arc::new(Blobs::open(dir.join("blobs"), 100).unwrap());
         let command = Command::new(["sh", "-c", script, "sh"].map(Into::into).to_vec());
-        let imports = Imports::open(dir.join("imports"), command.map(Arc::new), 10).unwrap();
+        let imports = Imports::open(dir.join("imports"), command, 10).unwrap();
         let imported = imports.import(Whole(Some(file)), &blobs).await;
         assert_eq!(std::fs::read_dir(dir.join("imports")).unwrap().count(), 0, "nothing is left behind");
         (blobs, imported)

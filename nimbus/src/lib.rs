@@ -110,8 +110,8 @@ impl Opened {
         keep_port(&dir, address.port())?;
         let token = token::token(&dir)?;
         let blobs = Arc::new(blobs::Blobs::open(dir.join("blobs"), options.blob_limit)?);
-        let command = options.model_command.and_then(command::Command::new).map(Arc::new);
-        let imports = imports::Imports::open(dir.join("imports"), command.clone(), options.blob_limit)?;
+        let command = options.model_command.and_then(command::Command::new);
+        let imports = imports::Imports::open(dir.join("imports"), command, options.blob_limit)?;
         let times = (options.lease, options.blob_grace);
         let book = Arc::new(history::Book::open(&dir.join("statistics.redb"))?);
         let world = cluster::World::open(store, book, blobs.clone(), options.clock.clone(), times)?;

@@ -32,11 +32,10 @@ pub struct Heartbeat {
     pub pid: u32,
     /// When it started, unix time in milliseconds.
     pub started_unix_ms: u64,
-    /// Which start of this supervisor it is from, and the how-manyeth of that start it is, both from 1: one that is heard after its
-    /// successor tells of what is no more.
+    /// Which start of this supervisor it is from, from 1; 0 from versions that do not count.
     #[serde(default)]
     pub life: u32,
-    /// See `life`.
+    /// Which heartbeat of that start it is, from 1. One that is heard after its successor tells of what is no more.
     #[serde(default)]
     pub number: u64,
     /// How many workers it will run.

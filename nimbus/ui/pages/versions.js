@@ -53,7 +53,7 @@ function scores({ scores: counts, rows }) {
     return bar;
   }));
   const all = ranges.reduce((sum, [, n]) => sum + n, 0);
-  return h('span', { class: 'scores' }, svg, all < rows && h('span', { class: 'dim', title: 'Only labels are emitted, so that scores are computed of some rows only.' }, ` of ${count(all)} rows`));
+  return h('span', {}, svg, all < rows && h('span', { class: 'dim', title: 'Only labels are emitted, so that scores are computed of some rows only.' }, ` of ${count(all)} rows`));
 }
 
 /** Where a range begins: twentieths between -1 and 1, beyond each a tenth wider. */

@@ -1,7 +1,7 @@
 //! `squall model fits`: whether a version of a model fits a topology. Nimbus asks it, which knows neither models nor components.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use squall_core::control::ModelFit;
 use squall_core::{Plan, PlannedComponent, ResolveRequest, StreamDecl};
@@ -75,6 +75,5 @@ fn fields(outputs: &[StreamDecl]) -> String {
 
 /// A text in which the file has the name that people know.
 fn called(text: &str, artefacts: &BTreeMap<String, PathBuf>, model: &str, file: &str) -> String {
-    let path = artefacts.get(model).map(PathBuf::as_path).unwrap_or(Path::new(file));
-    text.replace(&*path.to_string_lossy(), file)
+    artefacts.get(model).map_or_else(|| text.to_owned(), |path| text.replace(&*path.to_string_lossy(), file))
 }
