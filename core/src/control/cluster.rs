@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Exit, MachineUsage, ModelUse, Phase, ProcessUsage};
+use super::{Exit, MachineUsage, ModelUse, Phase, ProcessUsage, Taken};
 use crate::{ComponentKind, Plan};
 
 /// The body of every answer that is not 2xx.
@@ -391,9 +391,9 @@ pub struct ComponentStatus {
     /// Emitted by stream; only for components with more than one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub streams: BTreeMap<String, u64>,
-    /// Taken in, by (component, stream).
+    /// Taken in by stream; only for bolts that subscribe to more than one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub inputs: Vec<(String, String, u64)>,
+    pub inputs: Vec<Taken>,
     /// The component's own counters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counters: BTreeMap<String, u64>,

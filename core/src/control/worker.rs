@@ -226,9 +226,9 @@ pub struct TaskReport {
     /// Emitted by stream; only for components with more than one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub streams: BTreeMap<String, u64>,
-    /// Taken in, by (component, stream).
+    /// Taken in by stream; only for bolts that subscribe to more than one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub inputs: Vec<(String, String, u64)>,
+    pub inputs: Vec<Taken>,
     /// Nanoseconds spent in the component's own code.
     pub busy_ns: u64,
     /// Nanoseconds it could not run because those it feeds were full.
@@ -251,6 +251,68 @@ pub struct TaskReport {
     /// What it scored, by model and version.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelNumbers>,
+}
+
+/// What a bolt took in of one of its streams.
+///
+/// ```
+/// // In the form it had before, which stores may still have.
+/// let t: squall_core::control::Taken = serde_json::from_str(r#"["split", "default", 7]"#).unwrap();
+/// assert_eq!((t.stream.as_str(), t.executed, t.failed), ("default", 7, 0));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Taken {
+    /// The component that emits the stream.
+    pub from: String,
+    /// The stream.
+    pub stream: String,
+    /// Tuples executed.
+    pub executed: u64,
+    /// Tuples acked while a batch of the stream was executed: those of a bolt that acks later count for the stream that made it.
+    pub acked: u64,
+    /// Tuples failed, likewise.
+    pub failed: u64,
+    /// Nanoseconds spent executing them.
+    pub busy_ns: u64,
+}
+
+impl Taken {
+    /// Nothing yet of a stream.
+    ///
+    /// ```
+    /// assert_eq!(squall_core::control::Taken::of("split", "default").executed, 0);
+    /// ```
+    pub fn of(from: &str, stream: &str) -> Self {
+        Taken { from: from.to_owned(), stream: stream.to_owned(), ..Taken::default() }
+    }
+
+    /// Whether it is about this stream.
+    ///
+    /// ```
+    /// assert!(squall_core::control::Taken::of("split", "late").is_of("split", "late"));
+    /// ```
+    pub fn is_of(&self, from: &str, stream: &str) -> bool {
+        self.from == from && self.stream == stream
+    }
+
+    /// The same stream, each number made of it and the other's.
+    ///
+    /// ```
+    /// use squall_core::control::Taken;
+    /// let (a, b) = (Taken { executed: 5, ..Taken::default() }, Taken { executed: 3, ..Taken::default() });
+    /// assert_eq!(a.with(&b, u64::saturating_sub).executed, 2);
+    /// ```
+    pub fn with(&self, other: &Taken, make: impl Fn(u64, u64) -> u64) -> Taken {
+        Taken {
+            from: self.from.clone(),
+            stream: self.stream.clone(),
+            executed: make(self.executed, other.executed),
+            acked: make(self.acked, other.acked),
+            failed: make(self.failed, other.failed),
+            busy_ns: make(self.busy_ns, other.busy_ns),
+        }
+    }
 }
 
 /// Something went wrong in a component.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use squall_core::control::{
     ClusterLive, ComponentDetail, EdgeRate, Glance, Graph, GraphEdge, GraphNode, HistoryPoint, ModelCopy, ModelOverview,
-    ModelUser, StreamStatus, TaskStatus, TimelineEvent, TopologyLive,
+    ModelUser, StreamStatus, Taken, TaskStatus, TimelineEvent, TopologyLive,
 };
 use squall_core::layout::{Size, Spacing, layered};
-use squall_core::{ComponentKind, Plan, PlannedComponent};
+use squall_core::{ComponentKind, InputStream, Plan, PlannedComponent};
 
 use super::history::{of_component, of_topology};
 use super::models::in_use;
@@ -239,15 +239,23 @@ fn between(plan: &Plan, p: &Point, from: usize, to: usize) -> f64 {
     let (Some(from), Some(to)) = (plan.components.get(from), plan.components.get(to)) else { return 0.0 };
     let numbers = p.components.get(&to.id).map(|s| &s.numbers);
     let streams = to.inputs.iter().filter(|i| i.from == from.id);
-    per_s(streams.map(|i| numbers.map_or(0, |n| taken(n, to, &i.from, &i.stream))).sum(), p.ms)
+    per_s(streams.map(|i| numbers.map_or(0, |n| taken(n, to, i).executed)).sum(), p.ms)
 }
 
 /// What a component took in of a stream; workers tell that apart only where there are several.
-pub(crate) fn taken(numbers: &Numbers, c: &PlannedComponent, from: &str, stream: &str) -> u64 {
+pub(crate) fn taken(numbers: &Numbers, c: &PlannedComponent, input: &InputStream) -> Taken {
+    let none = Taken::of(&input.from, &input.stream);
     if c.inputs.len() == 1 {
-        return numbers.executed;
+        let busy_ns = numbers.execute.mean().unwrap_or(0.0) * numbers.execute.count() as f64;
+        return Taken {
+            executed: numbers.executed,
+            acked: numbers.acked,
+            failed: numbers.failed,
+            busy_ns: busy_ns as u64,
+            ..none
+        };
     }
-    numbers.inputs.iter().find(|(c, s, _)| c == from && s == stream).map_or(0, |(.., n)| *n)
+    numbers.inputs.iter().find(|i| i.is_of(&input.from, &input.stream)).cloned().unwrap_or(none)
 }
 
 /// What a component emitted on a stream; workers tell that apart only where there are several.
@@ -268,8 +276,8 @@ fn inputs(plan: &Plan, at: usize, numbers: &Numbers, lately: &Point) -> Vec<Edge
             stream: i.stream.clone(),
             to: c.id.clone(),
             grouping: i.grouping.clone(),
-            total: taken(numbers, c, &i.from, &i.stream),
-            per_s: per_s(recent.map_or(0, |n| taken(n, c, &i.from, &i.stream)), lately.ms),
+            total: taken(numbers, c, i).executed,
+            per_s: per_s(recent.map_or(0, |n| taken(n, c, i).executed), lately.ms),
         })
         .collect()
 }

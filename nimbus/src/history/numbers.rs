@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use squall_core::control::{Latency, Report, TaskReport};
+use squall_core::control::{Latency, Report, Taken, TaskReport};
 use squall_core::{Histogram, ModelNumbers, Plan};
 
 /// Totals of a component.
@@ -16,7 +16,7 @@ pub(crate) struct Numbers {
     pub(crate) acked: u64,
     pub(crate) failed: u64,
     pub(crate) streams: BTreeMap<String, u64>,
-    pub(crate) inputs: Vec<(String, String, u64)>,
+    pub(crate) inputs: Vec<Taken>,
     pub(crate) execute: Histogram,
     pub(crate) complete: Histogram,
     pub(crate) counters: BTreeMap<String, u64>,
@@ -38,7 +38,7 @@ impl Numbers {
         add(&mut self.failed, t.failed);
         t.streams.iter().for_each(|(s, n)| add(self.streams.entry(s.clone()).or_default(), *n));
         t.counters.iter().for_each(|(c, n)| add(self.counters.entry(c.clone()).or_default(), *n));
-        t.inputs.iter().for_each(|(c, s, n)| self.add_input(c, s, *n));
+        t.inputs.iter().for_each(|i| self.add_input(i));
         t.models.iter().for_each(|m| self.add_model(m));
         self.execute.merge(&t.execute);
         self.complete.merge(&t.complete);
@@ -53,7 +53,7 @@ impl Numbers {
         add(&mut self.failed, o.failed);
         o.streams.iter().for_each(|(s, n)| add(self.streams.entry(s.clone()).or_default(), *n));
         o.counters.iter().for_each(|(c, n)| add(self.counters.entry(c.clone()).or_default(), *n));
-        o.inputs.iter().for_each(|(c, s, n)| self.add_input(c, s, *n));
+        o.inputs.iter().for_each(|i| self.add_input(i));
         o.models.iter().for_each(|m| self.add_model(m));
         self.execute.merge(&o.execute);
         self.complete.merge(&o.complete);
@@ -66,10 +66,10 @@ impl Numbers {
         }
     }
 
-    fn add_input(&mut self, component: &str, stream: &str, n: u64) {
-        match self.inputs.iter_mut().find(|(c, s, _)| c == component && s == stream) {
-            Some((.., sum)) => add(sum, n),
-            None => self.inputs.push((component.to_owned(), stream.to_owned(), n)),
+    fn add_input(&mut self, more: &Taken) {
+        match self.inputs.iter_mut().find(|i| i.is_of(&more.from, &more.stream)) {
+            Some(sum) => *sum = sum.with(more, u64::saturating_add),
+            None => self.inputs.push(more.clone()),
         }
     }
 }

@@ -146,6 +146,8 @@ impl Point {
 
 #[cfg(test)]
 mod tests {
+    use squall_core::control::Taken;
+
     use super::*;
 
     #[test]
@@ -153,5 +155,9 @@ mod tests {
         let old = rmp_serde::to_vec(&(1, 2, 3, 4, 5, 6, 7, 8, [9, 10, 11])).unwrap();
         let read: TaskSums = rmp_serde::from_slice(&old).unwrap();
         assert_eq!((read.emitted, read.latency, read.complete_ns), (1, [9, 10, 11], 0));
+        let old = rmp_serde::to_vec(&("split", "default", 7)).unwrap();
+        let read: Taken = rmp_serde::from_slice(&old).unwrap();
+        assert_eq!(read, Taken { executed: 7, ..Taken::of("split", "default") });
+        assert_eq!(rmp_serde::from_slice::<Taken>(&rmp_serde::to_vec(&read).unwrap()).unwrap(), read);
     }
 }

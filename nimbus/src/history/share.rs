@@ -1,6 +1,6 @@
 //! What was counted between two reports, and its share of one second of that time.
 
-use squall_core::control::TaskReport;
+use squall_core::control::{Taken, TaskReport};
 
 /// A part of a stretch of time: from `from` to `to` of `of` milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ impl Share {
             acked: self.take(t.acked),
             failed: self.take(t.failed),
             streams: t.streams.iter().map(|(s, n)| (s.clone(), self.take(*n))).collect(),
-            inputs: t.inputs.iter().map(|(c, s, n)| (c.clone(), s.clone(), self.take(*n))).collect(),
+            inputs: t.inputs.iter().map(|i| i.with(i, |n, _| self.take(n))).collect(),
             busy_ns: self.take(t.busy_ns),
             blocked_ns: self.take(t.blocked_ns),
             queued: t.queued,
@@ -49,7 +49,10 @@ impl Share {
 pub(crate) fn difference(before: Option<&TaskReport>, now: &TaskReport) -> TaskReport {
     let Some(before) = before else { return TaskReport { models: Vec::new(), ..now.clone() } };
     let counter = |name: &String| before.counters.iter().find(|(n, _)| n == name).map_or(0, |(_, n)| *n);
-    let input = |c: &String, s: &String| before.inputs.iter().find(|(a, b, _)| a == c && b == s).map_or(0, |(.., n)| *n);
+    let input = |now: &Taken| match before.inputs.iter().find(|i| i.is_of(&now.from, &now.stream)) {
+        Some(before) => now.with(before, u64::saturating_sub),
+        None => now.clone(),
+    };
     TaskReport {
         task: now.task,
         emitted: now.emitted.saturating_sub(before.emitted),
@@ -62,7 +65,7 @@ pub(crate) fn difference(before: Option<&TaskReport>, now: &TaskReport) -> TaskR
             .iter()
             .map(|(s, n)| (s.clone(), n.saturating_sub(before.streams.get(s).copied().unwrap_or(0))))
             .collect(),
-        inputs: now.inputs.iter().map(|(c, s, n)| (c.clone(), s.clone(), n.saturating_sub(input(c, s)))).collect(),
+        inputs: now.inputs.iter().map(input).collect(),
         busy_ns: now.busy_ns.saturating_sub(before.busy_ns),
         blocked_ns: now.blocked_ns.saturating_sub(before.blocked_ns),
         queued: now.queued,

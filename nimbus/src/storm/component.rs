@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use squall_core::ComponentKind;
 
 use super::Answer;
-use super::pretty::{WINDOWS, mean, uptime};
+use super::pretty::{WINDOWS, each, mean, uptime};
 use super::view::{View, numbers, object, port, task_numbers, transferred};
 use crate::cluster::{emitted, taken};
 use crate::http::{Path, Shared};
@@ -28,9 +28,10 @@ pub(super) async fn page(State(nimbus): Shared, Path((id, component)): Path<(Str
     });
     let n = &sums.numbers;
     let inputs = c.inputs.iter().map(|i| {
-        let executed = taken(n, c, &i.from, &i.stream);
-        json!({"component": i.from, "encodedComponentId": i.from, "stream": i.stream, "executeLatency": mean(&n.execute),
-            "processLatency": mean(&n.execute), "executed": executed, "acked": executed.min(n.acked), "failed": n.failed})
+        let t = taken(n, c, i);
+        let latency = each(t.busy_ns, t.executed);
+        json!({"component": i.from, "encodedComponentId": i.from, "stream": i.stream, "executeLatency": latency,
+            "processLatency": latency, "executed": t.executed, "acked": t.acked, "failed": t.failed})
     });
     let outputs = c.outputs.iter().map(|o| {
         let mut line = object(json!({"stream": o.name, "emitted": emitted(n, c, &o.name),

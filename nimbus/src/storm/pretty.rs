@@ -31,6 +31,11 @@ pub(super) fn mean(h: &Histogram) -> String {
     millis(h.mean().unwrap_or(0.0) / 1e6)
 }
 
+/// So many nanoseconds over so many tuples, as [`mean`].
+pub(super) fn each(ns: u64, tuples: u64) -> String {
+    millis(ns as f64 / 1e6 / tuples.max(1) as f64)
+}
+
 /// Milliseconds with three digits behind the point, as a text.
 pub(super) fn millis(ms: f64) -> String {
     format!("{ms:.3}")

@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use serde_json::{Map, Value, json};
-use squall_core::control::{TopologyStatus, WorkerSummary};
-use squall_core::{ComponentKind, Plan};
+use squall_core::control::{Taken, TopologyStatus, WorkerSummary};
+use squall_core::{ComponentKind, InputStream, Plan};
 
-use super::pretty::{WINDOWS, mb, mean, percent, seconds, uptime};
+use super::pretty::{WINDOWS, each, mb, mean, percent, seconds, uptime};
 use super::view::{View, object, owner, port, transferred};
 use super::{Answer, Failed};
 use crate::cluster::{emitted, taken};
@@ -132,9 +132,9 @@ pub(super) async fn metrics(State(nimbus): Shared, Path(id): Path<String>, uri: 
                 let outputs = |of: &dyn Fn(&str) -> Value| {
                     c.outputs.iter().map(|o| json!({"stream_id": o.name, "value": of(&o.name)})).collect::<Vec<_>>()
                 };
-                let inputs = |of: &dyn Fn(u64) -> Value| {
-                    let taken = |i: &squall_core::InputStream| taken(&n, c, &i.from, &i.stream);
-                    c.inputs.iter().map(|i| json!({"component_id": i.from, "stream_id": i.stream, "value": of(taken(i))})).collect::<Vec<_>>()
+                let inputs = |of: &dyn Fn(Taken) -> Value| {
+                    let value = |i: &InputStream| json!({"component_id": i.from, "stream_id": i.stream, "value": of(taken(&n, c, i))});
+                    c.inputs.iter().map(value).collect::<Vec<_>>()
                 };
                 let emitted = outputs(&|stream| json!(emitted(&n, c, stream)));
                 let transferred = outputs(&|stream| json!(transferred(&v.plan, &n, c, stream)));
@@ -143,9 +143,9 @@ pub(super) async fn metrics(State(nimbus): Shared, Path(id): Path<String>, uri: 
                         "acked": outputs(&|_| json!(n.acked)), "failed": outputs(&|_| json!(n.failed)),
                         "complete_ms_avg": outputs(&|_| json!(mean(&n.complete)))}),
                     ComponentKind::Bolt => json!({"id": c.id, "emitted": emitted, "transferred": transferred,
-                        "acked": inputs(&|t| json!(t.min(n.acked))), "failed": inputs(&|_| json!(n.failed)), "executed": inputs(&|t| json!(t)),
-                        "executed_ms_avg": inputs(&|_| json!(mean(&n.execute))),
-                        "process_ms_avg": inputs(&|_| json!(mean(&n.execute)))}),
+                        "acked": inputs(&|t| json!(t.acked)), "failed": inputs(&|t| json!(t.failed)), "executed": inputs(&|t| json!(t.executed)),
+                        "executed_ms_avg": inputs(&|t| json!(each(t.busy_ns, t.executed))),
+                        "process_ms_avg": inputs(&|t| json!(each(t.busy_ns, t.executed)))}),
                 }
             })
             .collect::<Vec<_>>()

@@ -26,8 +26,6 @@ pub(crate) struct Body {
     pub(crate) out: Emission,
     /// Since when it waits for a gate.
     pub(crate) blocked_since: Option<Instant>,
-    /// Names of the streams subscribed to, in the order of `Stats::inputs`.
-    pub(crate) inputs: Vec<(String, String)>,
     pub(crate) closed: bool,
 }
 
@@ -51,7 +49,7 @@ impl Body {
         self.wait_for_room(task, shared);
         let Body { role, out, .. } = self;
         let more = match role {
-            Role::Bolt(role) => role.turn(task, shared, out, &self.inputs),
+            Role::Bolt(role) => role.turn(task, shared, out),
             Role::Spout(role) => role.turn(task, shared, out),
         };
         out.flush();
@@ -106,7 +104,7 @@ impl Role {
                 stats.executed.store(role.counts.0, Relaxed);
                 stats.acked.store(role.counts.1, Relaxed);
                 stats.failed.store(role.counts.2, Relaxed);
-                if role.by_input.len() > 1 {
+                if !role.by_input.is_empty() {
                     lock(&stats.inputs).clone_from(&role.by_input);
                 }
             }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use squall_core::control::Taken;
 use squall_core::wire::Verdict;
-use squall_core::{Batch, Bolt, Edge, Error, Output, Result, Sink, Slice, StreamId, ValueRef};
+use squall_core::{Batch, Bolt, Edge, Error, Output, Result, Sink, Slice, Source, StreamId, ValueRef};
 
 use super::Shared;
 use super::body::{FLUSH_NS, SLOW_NS, report};
@@ -31,17 +32,12 @@ pub(crate) struct BoltRole {
     pub(crate) slow: bool,
     /// Executed, acked, failed.
     pub(crate) counts: (u64, u64, u64),
-    pub(crate) by_input: Vec<u64>,
+    /// The same by stream, with names, where it subscribes to several.
+    pub(crate) by_input: Vec<Taken>,
 }
 
 impl BoltRole {
-    pub(super) fn turn(
-        &mut self,
-        task: &Arc<Task>,
-        shared: &Arc<Shared>,
-        out: &mut Emission,
-        inputs: &[(String, String)],
-    ) -> bool {
+    pub(super) fn turn(&mut self, task: &Arc<Task>, shared: &Arc<Shared>, out: &mut Emission) -> bool {
         if task.is_blocked() {
             return false;
         }
@@ -67,7 +63,8 @@ impl BoltRole {
                 shared.taps.see(task.component, task.id, &mail.batch);
             }
             task.stats.batch_since_ns.store(mail.since_ns, Relaxed);
-            let is_done = self.execute(task, shared, out, &mail, inputs);
+            let before = self.counts;
+            let is_done = self.execute(task, shared, out, &mail);
             task.stats.batch_since_ns.store(0, Relaxed);
             let then_ns = std::mem::replace(&mut now_ns, shared.now_ns());
             let took = now_ns.saturating_sub(then_ns);
@@ -75,6 +72,9 @@ impl BoltRole {
             let each = took / rows.max(1) as u64;
             lock(&task.stats.execute).record(each, rows as u64);
             self.slow = each > SLOW_NS;
+            if !self.by_input.is_empty() {
+                self.count_input(mail.batch.source(), before, took);
+            }
             if now_ns - flushed_ns > FLUSH_NS {
                 flushed_ns = now_ns;
                 out.flush();
@@ -89,23 +89,9 @@ impl BoltRole {
     }
 
     /// Whether all of the batch was acked, which is still to be told.
-    fn execute(
-        &mut self,
-        task: &Arc<Task>,
-        shared: &Arc<Shared>,
-        out: &mut Emission,
-        mail: &Mail,
-        inputs: &[(String, String)],
-    ) -> bool {
+    fn execute(&mut self, task: &Arc<Task>, shared: &Arc<Shared>, out: &mut Emission, mail: &Mail) -> bool {
         let batch = &mail.batch;
-        let rows = batch.len() as u64;
-        self.counts.0 += rows;
-        if inputs.len() > 1 {
-            let source = batch.source();
-            if let Some(i) = inputs.iter().position(|(c, s)| **c == *source.component && **s == *source.stream) {
-                self.by_input[i] += rows;
-            }
-        }
+        self.counts.0 += batch.len() as u64;
         let panicked = Cell::new(false);
         let mut sink =
             BoltSink { out, shared, task, counts: &mut self.counts, slow: self.slow, all_done: false, panicked: &panicked };
@@ -119,6 +105,16 @@ impl BoltRole {
         });
         output.settle(batch, result);
         sink.all_done
+    }
+
+    /// Counts for a stream what was counted since.
+    fn count_input(&mut self, source: &Source, before: (u64, u64, u64), took_ns: u64) {
+        if let Some(input) = self.by_input.iter_mut().find(|i| i.is_of(&source.component, &source.stream)) {
+            input.executed += self.counts.0 - before.0;
+            input.acked += self.counts.1 - before.1;
+            input.failed += self.counts.2 - before.2;
+            input.busy_ns += took_ns;
+        }
     }
 
     /// The batch is done with: there is room for the next, and its memory is used again.

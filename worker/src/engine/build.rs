@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::{Wake, Waker};
 use std::time::Instant;
 
+use squall_core::control::Taken;
 use squall_core::{ComponentKind, Context, Error, Metrics, Models, Next, Plan, Registry, Result, Schema, Source};
 
 use super::body::{Body, Role};
@@ -89,7 +90,9 @@ pub(crate) fn build(plan: Arc<Plan>, registry: &Registry, around: Surroundings) 
                     bolt.prepare(&ctx).map(|()| bolt)
                 });
                 let bolt = bolt.map_err(named)?;
-                let by_input = vec![0; planned.inputs.len()];
+                // Of a single stream, the counts are the task's.
+                let several = if planned.inputs.len() > 1 { &planned.inputs[..] } else { &[] };
+                let by_input = several.iter().map(|i| Taken::of(&i.from, &i.stream)).collect();
                 Role::Bolt(BoltRole {
                     bolt,
                     debts: Debts::default(),
@@ -123,13 +126,8 @@ pub(crate) fn build(plan: Arc<Plan>, registry: &Registry, around: Surroundings) 
             }
         };
         let (streams, bundles) = routes(&plan, &shared, component, *id, &around);
-        let body = Body {
-            role,
-            out: Emission::new(shared.clone(), *id, streams, bundles, seed),
-            blocked_since: None,
-            inputs: planned.inputs.iter().map(|i| (i.from.clone(), i.stream.clone())).collect(),
-            closed: false,
-        };
+        let body =
+            Body { role, out: Emission::new(shared.clone(), *id, streams, bundles, seed), blocked_since: None, closed: false };
         let gate = Gate::new(plan.settings.queue_tuples, plan.settings.queue_bytes);
         let own_thread = planned.blocking.then(Parker::default);
         tasks[*id as usize] = Some(Arc::new(Task::new(*id, component, gate, body, metrics, own_thread)));

@@ -27,8 +27,6 @@ impl Shared {
         let component = &self.plan.components[task.component];
         let stats = &task.stats;
         let names = component.outputs.iter().map(|o| o.name.clone());
-        let taken_in = lock(&stats.inputs).clone();
-        let inputs = component.inputs.iter().zip(taken_in).map(|(i, n)| (i.from.clone(), i.stream.clone(), n));
         TaskReport {
             task: task.id,
             emitted: stats.emitted.load(Relaxed),
@@ -37,7 +35,7 @@ impl Shared {
             acked: stats.acked.load(Relaxed),
             failed: stats.failed.load(Relaxed),
             streams: names.zip(lock(&stats.streams).iter().copied()).collect(),
-            inputs: inputs.collect(),
+            inputs: lock(&stats.inputs).clone(),
             busy_ns: stats.busy_ns.load(Relaxed),
             blocked_ns: stats.blocked_ns.load(Relaxed),
             queued: task.queued.load(Relaxed),

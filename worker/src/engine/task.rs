@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use squall_core::Lineage;
+use squall_core::control::Taken;
 use squall_core::wire::Delta;
 use squall_core::{Batch, Histogram, Metrics, Root};
 
@@ -91,7 +92,7 @@ pub(crate) struct Stats {
     pub(crate) complete: Mutex<Histogram>,
     /// Emitted by stream, taken in by input.
     pub(crate) streams: Mutex<Vec<u64>>,
-    pub(crate) inputs: Mutex<Vec<u64>>,
+    pub(crate) inputs: Mutex<Vec<Taken>>,
     pub(crate) metrics: Metrics,
 }
 

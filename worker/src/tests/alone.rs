@@ -56,6 +56,30 @@ fn a_spout_that_panics_at_acks_without_taking_them_goes_on() {
 }
 
 #[test]
+fn numbers_are_told_by_stream_where_a_bolt_takes_several() {
+    let both = [("many", Grouping::Shuffle), ("few", Grouping::Shuffle)];
+    let plan = plan(
+        Settings::default(),
+        &[
+            ("many", "numbers", 1, json!({"to": 3000}), &[]),
+            ("few", "numbers", 1, json!({"to": 100}), &[]),
+            ("moody", "moody", 1, json!({"by": 500, "panic": false}), &both),
+            ("sink", "sink", 1, json!({}), &[("moody", Grouping::Global)]),
+        ],
+    );
+    let engine = alone(&plan);
+    wait_for("the end", || engine.is_finished());
+    wait_for("rest", || engine.is_drained());
+    let reports = engine.task_reports();
+    let moody = reports.iter().find(|r| r.task == 3).unwrap();
+    let told: Vec<_> = moody.inputs.iter().map(|i| (i.from.as_str(), i.executed, i.acked, i.failed)).collect();
+    assert_eq!(told, [("many", 3006, 3000, 6), ("few", 100, 100, 0)]);
+    assert_eq!(moody.inputs.iter().map(|i| i.busy_ns).sum::<u64>(), moody.busy_ns);
+    assert!(reports[3].inputs.is_empty(), "of one stream, they are the task's");
+    engine.stop(Duration::from_secs(1));
+}
+
+#[test]
 fn what_fails_is_emitted_again_until_it_is_done() {
     for panic in [false, true] {
         let plan = plan(

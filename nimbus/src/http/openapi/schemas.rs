@@ -42,11 +42,12 @@ pub(super) const SCHEMAS: &[(&str, &str)] = &[
     ),
     ("Exit", "unix_ms: int, incarnation: int, how: text, output: text"),
     ("Latency", "count: int, mean_ms: number, p50_ms: number, p99_ms: number, p999_ms: number"),
+    ("Taken", "from: text, stream: text, executed: int, acked: int, failed: int, busy_ns: int"),
     (
         "ComponentStatus",
         "id: text, kind: ComponentKind, type: text, tasks: int, emitted: int, transferred: int, executed: int, acked: int, failed: int, \
          pending: int, queued: int, ended_tasks: int, emitted_per_s: number, executed_per_s: number, capacity: number, \
-         blocked: number, execute: Latency, complete: Latency, streams?: {int}, inputs?: [any], counters?: {int}, errors: int",
+         blocked: number, execute: Latency, complete: Latency, streams?: {int}, inputs?: [Taken], counters?: {int}, errors: int",
     ),
     (
         "ErrorEntry",
