@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::{Deserialize, Serialize};
 use squall_core::control::{
     Desired, ErrorReport, Exit, Hello, LastReport, MachineUsage, ModelUse, Orders, Phase, ProcessUsage, Report, RunState,
-    Sample, WantedWorker, WorkerStatus,
+    Sample, WantedWorker, WorkerStatus, let_stacks_go,
 };
 use tokio::sync::watch;
 
@@ -17,7 +17,7 @@ use crate::layout::Key;
 use crate::machine::unix_time;
 
 const MOST_ERRORS: usize = 100;
-/// Stacks of older errors than those that together take so many bytes are let go.
+/// Stacks of older errors than those that together take so many bytes are let go, but for a line.
 const MOST_STACKS: usize = 256 << 10;
 const MOST_SAMPLES: usize = 1000;
 
@@ -323,13 +323,7 @@ impl Roster {
         run.errors.append(&mut report.errors);
         let too_many = run.errors.len().saturating_sub(MOST_ERRORS);
         run.errors.drain(..too_many);
-        let mut bytes = 0;
-        for error in run.errors.iter_mut().rev() {
-            bytes += error.stack.len();
-            if bytes > MOST_STACKS {
-                error.stack = String::new();
-            }
-        }
+        let_stacks_go(run.errors.iter_mut().rev().map(|e| &mut e.stack), MOST_STACKS);
         run.samples.append(&mut report.samples);
         let too_many = run.samples.len().saturating_sub(MOST_SAMPLES);
         run.samples.drain(..too_many);
@@ -557,7 +551,8 @@ mod tests {
         let statuses = r.statuses();
         let errors = &statuses[0].report.as_ref().unwrap().errors;
         assert_eq!(errors.len(), 2, "none is lost between two heartbeats");
-        assert_eq!((errors[0].stack.is_empty(), errors[1].stack.is_empty()), (true, false), "but stacks are bounded");
+        assert_eq!(errors[1].stack.len(), MOST_STACKS / 2 + 1);
+        assert!(errors[0].stack.len() < 1000, "but stacks are bounded");
         r.sent(&statuses);
         assert_eq!(r.statuses()[0].report, None);
         r.send_all();

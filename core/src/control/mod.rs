@@ -2,6 +2,7 @@
 
 mod cluster;
 mod door;
+mod errors;
 mod history;
 mod instruct;
 mod live;
@@ -13,6 +14,7 @@ mod worker;
 
 pub use cluster::*;
 pub use door::*;
+pub use errors::*;
 pub use history::*;
 pub use instruct::*;
 pub use live::*;

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Instructions, ModelState, ModelVersion, Sample};
+use super::{ErrorReport, Instructions, ModelState, ModelVersion, Sample};
 use crate::{Histogram, ModelNumbers};
 
 /// The number of a start of a worker: unique within its topology and worker index, and larger is newer. No clock is asked, for those of
@@ -314,33 +314,3 @@ impl Taken {
         }
     }
 }
-
-/// Something went wrong in a component.
-///
-/// ```
-/// let e = squall_core::control::ErrorReport { component: "parse".into(), task: 2, message: "bad row".into(), count: 3, panic: false, stack: String::new() };
-/// assert_eq!(e.count, 3);
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErrorReport {
-    /// The component.
-    pub component: String,
-    /// The task.
-    pub task: u32,
-    /// The newest message; of panics the newest whose calls were looked up, if there is one. At most [`LONGEST_ERROR`] bytes.
-    pub message: String,
-    /// How often since the last report.
-    pub count: u64,
-    /// Whether it was a panic.
-    pub panic: bool,
-    /// What stands behind the message: of a panic its place, and the component's calls that led there where they were looked up; of
-    /// an error its causes, a line each. At most [`LONGEST_STACK`] bytes.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub stack: String,
-}
-
-/// Longer messages of errors are cut, in bytes.
-pub const LONGEST_ERROR: usize = 4096;
-
-/// Longer stacks are cut, in bytes.
-pub const LONGEST_STACK: usize = 8192;
