@@ -1,11 +1,11 @@
 //! What went wrong in a topology: the newest errors, equal ones of a task as one, and how many there were of each component.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use squall_core::control::{ErrorEntry, ErrorReport, LONGEST_ERROR, LONGEST_STACK};
+use squall_core::control::{ErrorEntry, ErrorReport, LONGEST_ERROR, LONGEST_STACK, cut, let_stacks_go};
 
 const MOST_ERRORS: usize = 100;
-/// Stacks of older errors than those that together take so many bytes are let go: all of it is told again every second.
+/// Stacks of older errors than those that together take so many bytes are let go, but for a line: all of it is told again every second.
 const MOST_STACKS: usize = 128 << 10;
 
 /// A topology's errors.
@@ -22,11 +22,12 @@ impl Errors {
     pub(super) fn note(&mut self, e: &ErrorReport, worker: u32, host: &str, unix_ms: u64) -> Option<&ErrorEntry> {
         let count = self.counts.entry(e.component.clone()).or_default();
         *count = count.saturating_add(e.count);
-        let message: String = e.message.chars().take(LONGEST_ERROR).collect();
+        let (mut message, mut stack) = (e.message.clone(), e.stack.clone());
+        cut(&mut message, LONGEST_ERROR);
+        cut(&mut stack, LONGEST_STACK);
         let same = |x: &ErrorEntry| x.component == e.component && x.task == e.task && x.message == message;
         let before = self.newest.iter().position(same).and_then(|i| self.newest.remove(i));
         let is_new = before.is_none();
-        let stack: String = e.stack.chars().take(LONGEST_STACK).collect();
         // Of the same panic the calls are not looked up each time.
         let known = before.as_ref().map(|b| &b.stack).filter(|known| known.starts_with(&stack)).cloned();
         self.newest.push_front(ErrorEntry {
@@ -40,14 +41,8 @@ impl Errors {
             panic: e.panic,
             stack: known.unwrap_or(stack),
         });
-        self.newest.truncate(MOST_ERRORS);
-        let mut bytes = 0;
-        for error in &mut self.newest {
-            bytes += error.stack.len();
-            if bytes > MOST_STACKS {
-                error.stack = String::new();
-            }
-        }
+        self.trim();
+        let_stacks_go(self.newest.iter_mut().map(|e| &mut e.stack), MOST_STACKS);
         self.newest.front().filter(|_| is_new)
     }
 
@@ -56,7 +51,18 @@ impl Errors {
         let (component, host) = (String::new(), String::new());
         let (count, panic, stack) = (1, false, String::new());
         self.newest.push_front(ErrorEntry { unix_ms, component, task: 0, worker: 0, host, message, count, panic, stack });
-        self.newest.truncate(MOST_ERRORS);
+        self.trim();
+    }
+
+    /// Of too many the oldest goes of those of which there are most: what says something else each time does not crowd out the rest.
+    fn trim(&mut self) {
+        while self.newest.len() > MOST_ERRORS {
+            let mut groups: HashMap<_, usize> = HashMap::new();
+            self.newest.iter().for_each(|e| *groups.entry(group(e)).or_default() += 1);
+            let most = groups.values().max().copied();
+            let Some(oldest) = self.newest.iter().rposition(|e| groups.get(&group(e)).copied() == most) else { return };
+            self.newest.remove(oldest);
+        }
     }
 
     /// How many there were of a component.
@@ -68,6 +74,11 @@ impl Errors {
     pub(super) fn in_all(&self) -> u64 {
         self.counts.values().fold(0, |sum, n| sum.saturating_add(*n))
     }
+}
+
+/// What goes wrong in the same way: panics by their place, other errors by their component.
+fn group(e: &ErrorEntry) -> (&str, &str) {
+    (&e.component, if e.panic { e.stack.lines().next().unwrap_or("") } else { "" })
 }
 
 #[cfg(test)]
@@ -99,6 +110,27 @@ mod tests {
             errors.note(&e(&n.to_string(), &"x".repeat(9999)), 0, "h", 4);
         }
         assert_eq!((errors.newest[0].message.as_str(), errors.newest[0].stack.len()), ("89", LONGEST_STACK));
-        assert!(errors.newest.iter().map(|e| e.stack.len()).sum::<usize>() <= MOST_STACKS);
+        assert!(errors.newest.iter().map(|e| e.stack.len()).sum::<usize>() <= MOST_STACKS + MOST_ERRORS * 256);
+    }
+
+    #[test]
+    fn what_says_something_else_each_time_does_not_crowd_out_the_rest() {
+        let mut errors = Errors::default();
+        let mut note = |component: &str, message: String, place: Option<&str>| {
+            let (component, panic) = (component.to_owned(), place.is_some());
+            let stack = place.map_or_else(String::new, |p| format!("panicked at {p}{}", "\n  at mine::call".repeat(400)));
+            errors.note(&ErrorReport { component, task: 2, message, count: 1, panic, stack }, 0, "h", 1);
+        };
+        note("sink", "disk full".to_owned(), None);
+        note("parse", "panicked: another place".to_owned(), Some("b.rs:7:1"));
+        note("parse", "no row".to_owned(), None);
+        (0..300).for_each(|n| note("parse", format!("panicked: row {n}"), Some("a.rs:1:2")));
+        let kept = |errors: &Errors| errors.newest.iter().map(|e| e.message.clone()).collect::<Vec<_>>();
+        let now = kept(&errors);
+        assert_eq!((now.len(), now[0].as_str(), now[96].as_str()), (MOST_ERRORS, "panicked: row 299", "panicked: row 203"));
+        assert_eq!(now[97..], ["no row", "panicked: another place", "disk full"]);
+        assert_eq!((errors.of("parse"), errors.newest[98].stack.as_str()), (302, "panicked at b.rs:7:1"));
+        errors.say(2, "nimbus says".to_owned());
+        assert_eq!((kept(&errors)[0].as_str(), kept(&errors)[96].as_str()), ("nimbus says", "panicked: row 204"));
     }
 }

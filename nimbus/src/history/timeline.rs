@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use squall_core::control::{TimelineEvent as Happening, TimelineKind as Kind};
 
+/// Of more the oldest go, errors first while these are more than half.
 const MOST: usize = 500;
 const LONGEST: usize = 500;
 /// A component's errors are an event at most so often; all of them are counted in the points.
@@ -35,7 +36,10 @@ impl Timeline {
         event.number = self.count;
         self.events.push_back(event);
         while self.events.len() > MOST {
-            self.events.pop_front();
+            let is_error = |e: &Happening| e.kind == Kind::Error;
+            let too_many = self.events.iter().filter(|e| is_error(e)).count() > MOST / 2;
+            let oldest = self.events.iter().position(|e| !too_many || is_error(e)).unwrap_or(0);
+            self.events.remove(oldest);
         }
     }
 
@@ -78,6 +82,9 @@ mod tests {
         assert_eq!(t.events().count(), 6);
         (0..3).for_each(|_| t.ended(0, 7, || Happening { kind: Kind::WorkerEnded, ..Happening::default() }));
         assert_eq!(t.events().filter(|e| e.kind == Kind::WorkerEnded).count(), 1);
+        (0..9999).for_each(|s| t.erred(error("a", 2_000_000 + s * 1000)));
+        let errors = t.events().filter(|e| e.kind == Kind::Error).count();
+        assert_eq!((errors, t.events().count()), (MOST - 1, MOST), "of what else there was nothing goes for them");
         t.add(Happening { text: "ä".repeat(9000), ..Happening::default() });
         assert!(t.events().next_back().unwrap().text.chars().count() <= LONGEST + 1);
         (0..9999).for_each(|_| t.add(Happening::default()));
