@@ -16,6 +16,9 @@ use rustix::fs::{FlockOperation, flock};
 use squall_core::control::is_topology_name;
 use squall_core::{Error, Result};
 
+/// How often a supervisor was started in the folder.
+const LIVES: &str = "lives";
+
 /// A worker's name on this machine: its topology's id and its index.
 pub type Key = (String, u32);
 
@@ -66,7 +69,12 @@ impl Layout {
 
     /// How often this supervisor was started, this time included.
     pub(crate) fn count_life(&self) -> Result<u32> {
-        count(&self.root.join("lives"))
+        count(&self.root.join(LIVES))
+    }
+
+    /// Counts on from there.
+    pub(crate) fn keep_life(&self, life: u32) -> Result<()> {
+        write(&self.root.join(LIVES), life.to_string().as_bytes(), 0o600)
     }
 
     pub(crate) fn blobs(&self) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +53,8 @@ pub(crate) struct Supervisor {
     pub(crate) pinned: Vec<u32>,
     /// What nimbus hears of the supervisor itself.
     self_portrait: Heartbeat,
+    /// Which start of it this is.
+    pub(crate) life: AtomicU32,
     /// Heartbeats so far.
     beats: AtomicU64,
 }
@@ -71,7 +73,6 @@ impl Supervisor {
             url: url.clone(),
             pid: std::process::id(),
             started_unix_ms: machine::unix_time().as_millis() as u64,
-            life: layout.count_life()?,
             slots: options.slots,
             cores: options.cores,
             memory_bytes: machine::memory_bytes(),
@@ -79,6 +80,7 @@ impl Supervisor {
         };
         Ok(Supervisor {
             id: layout.id()?,
+            life: AtomicU32::new(layout.count_life()?),
             blobs: Blobs::new(layout.blobs(), client.clone()),
             client,
             url,
@@ -137,7 +139,8 @@ impl Supervisor {
     /// How its workers, their models and the machine are.
     pub(crate) fn status(&self) -> Heartbeat {
         let (workers, models, usage) = self.look(|r| (r.statuses(), r.models.clone(), r.usage.0));
-        Heartbeat { workers, models, usage, leaving: self.leaving.load(Ordering::Relaxed), ..self.self_portrait.clone() }
+        let (life, leaving) = (self.life.load(Ordering::Relaxed), self.leaving.load(Ordering::Relaxed));
+        Heartbeat { life, workers, models, usage, leaving, ..self.self_portrait.clone() }
     }
 
     /// Each worker's share of the cores.

@@ -1,6 +1,7 @@
 //! What a supervisor says to nimbus and hears from it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use hyper::{Method, StatusCode};
@@ -26,7 +27,7 @@ const LOG_GRACE: Duration = Duration::from_secs(24 * 3600);
 /// Tells nimbus how things are, again and again.
 pub(crate) async fn tell(supervisor: Arc<Supervisor>) {
     let path = format!("/v1/supervisors/{}/heartbeat", supervisor.id);
-    let mut silent = false;
+    let (mut silent, mut starts) = (false, Starts::default());
     loop {
         let heartbeat = supervisor.heartbeat();
         let mut again = false;
@@ -36,9 +37,14 @@ pub(crate) async fn tell(supervisor: Arc<Supervisor>) {
                 if std::mem::take(&mut silent) {
                     log::info!("nimbus is back");
                 }
-                again = answer.is_some_and(|a| a.send_all) && heartbeat.workers.iter().any(|w| w.reports > 0);
-                sent(&supervisor, &heartbeat, again);
-                supervisor.heard.notify_one();
+                let answer = answer.unwrap_or_default();
+                if let Some(later) = answer.later {
+                    again = starts.count_on(&supervisor, later);
+                } else {
+                    again = answer.send_all && heartbeat.workers.iter().any(|w| w.reports > 0);
+                    sent(&supervisor, &heartbeat, again);
+                    supervisor.heard.notify_one();
+                }
             }
             Err(e) => {
                 if !std::mem::replace(&mut silent, true) {
@@ -52,6 +58,35 @@ pub(crate) async fn tell(supervisor: Arc<Supervisor>) {
                 () = supervisor.urgent.notified(), if !silent => {}
             }
         }
+    }
+}
+
+/// What is done where nimbus knows of a later start than this one.
+#[derive(Debug, Default)]
+struct Starts {
+    counted_on: bool,
+    told: bool,
+}
+
+impl Starts {
+    /// Counts on from there, so that nimbus hears this start; whether that was done. Once: whoever is overtaken again has a double,
+    /// and the two would overtake each other for ever.
+    fn count_on(&mut self, supervisor: &Supervisor, later: u32) -> bool {
+        let (counted, life) = (supervisor.life.load(Ordering::Relaxed), later.saturating_add(1));
+        let problem = if self.counted_on {
+            format!("nimbus hears another supervisor with the id {}; give each its own folder, not a copy", supervisor.id)
+        } else if let Err(e) = supervisor.layout.keep_life(life) {
+            format!("nimbus knows of a later start and does not hear this one, and it cannot be counted on from there: {e}")
+        } else {
+            log::warn!(counted = counted, nimbus_knows = later; "the folder was set back or has lost its file `lives`: starts are counted on from what nimbus knows");
+            supervisor.life.store(life, Ordering::Relaxed);
+            self.counted_on = true;
+            return true;
+        };
+        if !std::mem::replace(&mut self.told, true) {
+            log::error!("{problem}");
+        }
+        false
     }
 }
 

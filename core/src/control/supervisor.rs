@@ -252,6 +252,10 @@ pub struct ModelUse {
 pub struct HeartbeatAnswer {
     /// Nimbus does not know this supervisor yet (either is new): it wants the newest report of every worker again.
     pub send_all: bool,
+    /// The heartbeat was not taken in, because it is from another start than the last one, and not from a later one: this is
+    /// [`Heartbeat::life`] of the last one. Only a supervisor whose folder is not what it was ever hears this. It counts on from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<u32>,
 }
 
 /// Everything a supervisor is to run; what is not in it is to be stopped.

@@ -18,9 +18,11 @@ impl World {
         let now = self.clock.now();
         // Nobody waits for the answer to one that its successor has overtaken, as when nimbus stood still. What it says must not be told
         // to workers: they would give up what lives.
-        if self.members.get(id).is_some_and(|m| is_late(&heartbeat, &m.said)) {
+        if let Some(Member { said: last, .. }) = self.members.get(id).filter(|m| is_late(&heartbeat, &m.said)) {
             log::info!(supervisor = id; "a heartbeat came too late");
-            return Ok(HeartbeatAnswer::default());
+            // But a start that does not count as a later one waits for it, and would never be heard.
+            let is_other = (heartbeat.life, heartbeat.started_unix_ms) != (last.life, last.started_unix_ms);
+            return Ok(HeartbeatAnswer { later: is_other.then_some(last.life), ..HeartbeatAnswer::default() });
         }
         self.give_others_time(id);
         let before = self.members.get(id);
@@ -54,7 +56,7 @@ impl World {
             self.assign()?;
         }
         self.refresh();
-        Ok(HeartbeatAnswer { send_all })
+        Ok(HeartbeatAnswer { send_all, later: None })
     }
 
     /// Takes the reports out of a worker's status.

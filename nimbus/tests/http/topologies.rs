@@ -105,18 +105,25 @@ fn a_hello_reaches_the_others_at_once() {
 fn a_heartbeat_that_its_successor_has_overtaken_is_nothing() {
     let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
     let (nimbus, s, _) = running(dir.path(), &clock, 1);
-    let tell = |life: u32, number: u64, endpoint: &str| {
+    let tell_of = |started: u64, life: u32, number: u64, endpoint: &str| {
         s.set(0, "endpoint", json!(endpoint));
-        let body = json!({"version": "0", "machine": s.id, "host": "h", "url": "http://127.0.0.1:1", "pid": 1, "started_unix_ms": 0, "life": life,
+        let body = json!({"version": "0", "machine": s.id, "host": "h", "url": "http://127.0.0.1:1", "pid": 1, "started_unix_ms": started, "life": life,
             "number": number, "slots": s.slots, "cores": 2, "memory_bytes": 0, "workers": *s.workers.lock().unwrap()});
-        assert_eq!(nimbus.post(&format!("/v1/supervisors/{}/heartbeat", s.id), body).0, 200);
-        status(&nimbus, "p")["workers"][0]["endpoint"].clone()
+        let (code, answer) = nimbus.post(&format!("/v1/supervisors/{}/heartbeat", s.id), body);
+        assert_eq!(code, 200);
+        (status(&nimbus, "p")["workers"][0]["endpoint"].clone(), answer["later"].as_u64())
     };
+    let tell = |life, number, endpoint| tell_of(0, life, number, endpoint).0;
     assert_eq!(tell(1, 1, "tcp://first"), "tcp://first");
     assert_eq!(tell(1, 3, "tcp://third"), "tcp://third");
     assert_eq!(tell(1, 2, "tcp://second"), "tcp://third");
     assert_eq!(tell(2, 1, "tcp://next-life"), "tcp://next-life");
     assert_eq!(tell(1, 4, "tcp://fourth"), "tcp://next-life");
+    // One that waits for the answer: its folder was set back, by as many starts as there were since or by more.
+    assert_eq!(tell_of(0, 2, 1, "tcp://again"), (json!("tcp://next-life"), None));
+    assert_eq!(tell_of(7, 2, 1, "tcp://set-back"), (json!("tcp://next-life"), Some(2)));
+    assert_eq!(tell_of(7, 1, 1, "tcp://set-back"), (json!("tcp://next-life"), Some(2)));
+    assert_eq!(tell_of(7, 3, 2, "tcp://counted-on"), (json!("tcp://counted-on"), None));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use squall_supervisor::Options;
 use crate::http::http;
 use crate::rig::{Rig, TOKEN, hash_of, kill, lives, send};
 
-pub(crate) const ALL: [(&str, fn()); 15] = [
+pub(crate) const ALL: [(&str, fn()); 16] = [
     ("a_worker_is_started_with_what_it_needs", a_worker_is_started_with_what_it_needs),
     ("threads_are_bound_to_cores_if_told_so", threads_are_bound_to_cores_if_told_so),
     ("a_worker_that_is_killed_is_started_again_at_once", a_worker_that_is_killed_is_started_again_at_once),
@@ -17,6 +17,7 @@ pub(crate) const ALL: [(&str, fn()); 15] = [
     ("a_worker_that_hangs_is_killed_and_started_again", a_worker_that_hangs_is_killed_and_started_again),
     ("workers_hear_of_each_other_and_of_changes_at_once", workers_hear_of_each_other_and_of_changes_at_once),
     ("the_next_supervisor_adopts_what_runs", the_next_supervisor_adopts_what_runs),
+    ("a_start_that_is_not_counted_as_the_newest_counts_on_once", a_start_that_is_not_counted_as_the_newest_counts_on_once),
     ("without_nimbus_workers_are_kept_alive", without_nimbus_workers_are_kept_alive),
     ("workers_do_not_outlive_nimbus_for_longer_than_is_said", workers_do_not_outlive_nimbus_for_longer_than_is_said),
     ("what_is_not_wanted_is_stopped", what_is_not_wanted_is_stopped),
@@ -141,6 +142,25 @@ fn the_next_supervisor_adopts_what_runs() {
     kill(next.pid.unwrap());
     rig.start(rig.options());
     rig.hears(|w| w.endpoint.is_some() && w.incarnation > next.incarnation);
+}
+
+fn a_start_that_is_not_counted_as_the_newest_counts_on_once() {
+    let mut rig = Rig::new();
+    let (_, before) = rig.run_one();
+    rig.stop();
+    rig.start(rig.options());
+    rig.hears_all(|h| h.life == 2);
+    rig.stop();
+    let file = rig.dir.path().join("lives");
+    std::fs::remove_file(&file).unwrap();
+    rig.start(rig.options());
+    let heard = rig.hears_all(|h| h.life == 3);
+    assert_eq!((heard.workers[0].pid, heard.workers[0].restarts), (before.pid, 0));
+    let kept = || std::fs::read_to_string(&file).unwrap();
+    assert_eq!(kept(), "3");
+    // Nimbus hears a double of it, which was started from a copy of the folder.
+    rig.nimbus.hears_later(&rig.runtime, 9, 3);
+    assert_eq!(kept(), "3", "they do not overtake each other for ever");
 }
 
 fn without_nimbus_workers_are_kept_alive() {

@@ -16,6 +16,8 @@ use tokio::sync::watch;
 pub(crate) struct Nimbus {
     pub(crate) desired: watch::Sender<Desired>,
     heard: watch::Sender<Option<Heartbeat>>,
+    /// How many heartbeats were not taken in, because they were from an earlier start.
+    late: watch::Sender<u32>,
     blobs: Arc<Mutex<HashMap<String, Vec<u8>>>>,
     pub(crate) url: String,
 }
@@ -26,7 +28,8 @@ impl Nimbus {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let desired = watch::Sender::new(Desired { revision: 1, ..Desired::default() });
-        let nimbus = Nimbus { desired, heard: watch::Sender::new(None), blobs: Arc::default(), url };
+        let nimbus =
+            Nimbus { desired, heard: watch::Sender::new(None), late: watch::Sender::new(0), blobs: Arc::default(), url };
         let router = Router::new()
             .route("/v1/supervisors/{id}/heartbeat", post(heartbeat))
             .route("/v1/supervisors/{id}/desired", get(wanted))
@@ -48,6 +51,14 @@ impl Nimbus {
         });
     }
 
+    /// Hears a later start of the same supervisor, and waits until so many heartbeats of this one came too late.
+    pub(crate) fn hears_later(&self, runtime: &tokio::runtime::Runtime, life: u32, late: u32) {
+        self.heard.send_modify(|h| h.iter_mut().for_each(|h| h.life = life));
+        let (mut told, already) = (self.late.subscribe(), *self.late.borrow());
+        let told = told.wait_for(|n| *n >= already + late);
+        runtime.block_on(async { tokio::time::timeout(Duration::from_secs(15), told).await.unwrap().unwrap() });
+    }
+
     /// Waits for a heartbeat like this.
     pub(crate) fn hears(&self, runtime: &tokio::runtime::Runtime, like: impl FnMut(&Heartbeat) -> bool) -> Heartbeat {
         let (mut heard, mut like) = (self.heard.subscribe(), like);
@@ -63,8 +74,12 @@ impl Nimbus {
 }
 
 async fn heartbeat(State(nimbus): State<Nimbus>, Json(heartbeat): Json<Heartbeat>) -> Json<HeartbeatAnswer> {
-    let first = nimbus.heard.send_replace(Some(heartbeat)).is_none();
-    Json(HeartbeatAnswer { send_all: first })
+    let later = nimbus.heard.borrow().as_ref().map(|last| last.life).filter(|last| heartbeat.life < *last);
+    if later.is_some() {
+        nimbus.late.send_modify(|n| *n += 1);
+    }
+    let send_all = later.is_none() && nimbus.heard.send_replace(Some(heartbeat)).is_none();
+    Json(HeartbeatAnswer { send_all, later })
 }
 
 async fn wanted(State(nimbus): State<Nimbus>, Query(query): Query<HashMap<String, u64>>) -> Response {
