@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::Classes;
 use crate::artefact::{Node, Store};
 use crate::estimators::Scorer;
 
@@ -16,9 +17,14 @@ pub(crate) fn tree(node: &Node, store: &Store) -> Value {
     if let Some(n) = node.n_features {
         out.insert("n_features".into(), json!(n));
     }
+    let labels = |classes: &Classes| -> Vec<String> {
+        (0..classes.len()).filter_map(|i| classes.label(i)).map(|l| l.to_string()).collect()
+    };
     if let Some(classes) = node.classes() {
-        let labels: Vec<String> = (0..classes.len()).filter_map(|i| classes.label(i)).map(|l| l.to_string()).collect();
-        out.insert("classes".into(), json!(labels));
+        out.insert("classes".into(), json!(labels(&classes)));
+    }
+    if let Ok(Some(targets)) = node.targets() {
+        out.insert("targets".into(), json!(targets.iter().map(labels).collect::<Vec<_>>()));
     }
     if !node.tensors.is_empty() {
         let shapes = node.tensors.iter().map(|(role, name)| (role.clone(), json!(store.shape(name).unwrap_or_default())));
@@ -46,10 +52,12 @@ pub(crate) fn summary(node: &Node, scorer: &Scorer) -> String {
         Some(n) => out += &format!(", {n} features"),
         None => {}
     }
-    match scorer.classes() {
-        Some(classes) => out += &format!(", {} classes", classes.len()),
-        None => out += &format!(", {} outputs", outline.n_outputs),
-    }
+    out += &match (scorer.classes(), scorer.targets()) {
+        (Some(classes), _) => format!(", {} classes", classes.len()),
+        (None, Some(targets)) => format!(", {} targets", targets.len()),
+        (None, None) if outline.n_outputs == 1 => ", 1 output".to_owned(),
+        (None, None) => format!(", {} outputs", outline.n_outputs),
+    };
     out
 }
 

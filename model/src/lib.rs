@@ -30,7 +30,7 @@ pub use types::{Classes, Kind, Label, Rows, Texts};
 
 /// Version of what [`import`] writes. An artefact is named by (source checksum, this number), so it
 /// grows by one whenever the same source would give a different artefact.
-pub const CONVERTER_VERSION: u32 = 3;
+pub const CONVERTER_VERSION: u32 = 4;
 
 #[cfg(target_endian = "big")]
 compile_error!("artefacts are little endian and viewed in place");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::Array2;
-use squall_model::{Error, Kind, Model, Rows, import};
+use squall_model::{Classes, Error, Kind, Model, Rows, import};
 
 fn imported(folder: &Path, name: &str) -> PathBuf {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases");
@@ -192,27 +192,51 @@ fn damaged_artefacts_are_refused() {
     }
 }
 
+/// The artefact of a case, opened with a part of its description changed.
+fn changed(case: &str, from: &str, to: &str) -> Result<Arc<Model>, Error> {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(imported(folder.path(), case)).unwrap();
+    let (mut header, data) = split(&bytes);
+    let text = header["__metadata__"]["squall.model"].as_str().unwrap();
+    assert!(text.contains(from), "{text}");
+    header["__metadata__"]["squall.model"] = text.replace(from, to).into();
+    let mut text = serde_json::to_string(&header).unwrap();
+    text.push_str(&" ".repeat((8 + text.len()).next_multiple_of(64) - 8 - text.len()));
+    let path = folder.path().join("changed");
+    std::fs::write(&path, [&(text.len() as u64).to_le_bytes(), text.as_bytes(), &bytes[data..]].concat()).unwrap();
+    Model::open(&path)
+}
+
 #[test]
 fn hidden_layers_with_an_activation_of_the_last_one_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let bytes = std::fs::read(imported(folder.path(), "mlp-relu-many.pkl")).unwrap();
-    let (header, data) = split(&bytes);
-    let open = |activation: &str| {
-        let mut header = header.clone();
-        let text = header["__metadata__"]["squall.model"].as_str().unwrap();
-        assert!(text.contains(r#""activation":"relu""#), "{text}");
-        let text = text.replace(r#""activation":"relu""#, &format!(r#""activation":"{activation}""#));
-        header["__metadata__"]["squall.model"] = text.into();
-        let mut text = serde_json::to_string(&header).unwrap();
-        text.push_str(&" ".repeat((8 + text.len()).next_multiple_of(64) - 8 - text.len()));
-        let path = folder.path().join(activation);
-        std::fs::write(&path, [&(text.len() as u64).to_le_bytes(), text.as_bytes(), &bytes[data..]].concat()).unwrap();
-        Model::open(&path)
-    };
+    let open =
+        |activation: &str| changed("mlp-relu-many.pkl", r#""activation":"relu""#, &format!(r#""activation":"{activation}""#));
     assert!(open("tanh").is_ok());
     let error = open("softmax").unwrap_err();
     assert!(matches!(error, Error::Artefact { .. }), "{error}");
     assert!(error.to_string().contains("its hidden layers have an activation of the last one"), "{error}");
+}
+
+#[test]
+fn classifiers_of_several_targets_keep_what_they_search_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for (case, op, list, fewer) in [
+        ("several-forest.pkl", "trees", r#"{"int":[-5,5]}"#, r#"{"int":[5]}"#),
+        ("several-neighbours.pkl", "knn_classifier", r#"{"str":["even","odd"]}"#, r#"{"str":["odd"]}"#),
+    ] {
+        let model = Model::open(&imported(folder.path(), case)).unwrap();
+        let described = model.describe();
+        assert!(described["op"] == op && described.get("steps").is_none(), "{described}");
+        let targets = model.targets().unwrap();
+        let classes = targets.iter().map(Classes::len).sum::<usize>();
+        assert_eq!((targets.len(), classes, model.n_outputs()), (2, 8, 2));
+        let x = Array2::<f64>::zeros((3, model.n_features().unwrap()));
+        assert_eq!(model.predict_proba(Rows::F64(x.view())).unwrap().dim(), (3, classes));
+        for wrong in [fewer, r#"{"int":[]}"#, &format!("{list},{list}")] {
+            let error = changed(case, list, wrong).unwrap_err();
+            assert!(matches!(error, Error::Artefact { .. }), "{wrong}: {error}");
+        }
+    }
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub(crate) struct Node {
     pub(crate) tensors: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     classes: Option<Labels>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<Labels>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) n_features: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,6 +47,28 @@ enum Labels {
     Float(Vec<f64>),
     Str(Vec<String>),
     Bool(Vec<bool>),
+}
+
+impl From<Classes> for Labels {
+    fn from(classes: Classes) -> Labels {
+        match classes {
+            Classes::Int(v) => Labels::Int(v),
+            Classes::Float(v) => Labels::Float(v),
+            Classes::Str(v) => Labels::Str(v),
+            Classes::Bool(v) => Labels::Bool(v),
+        }
+    }
+}
+
+impl From<Labels> for Classes {
+    fn from(labels: Labels) -> Classes {
+        match labels {
+            Labels::Int(v) => Classes::Int(v),
+            Labels::Float(v) => Classes::Float(v),
+            Labels::Str(v) => Classes::Str(v),
+            Labels::Bool(v) => Classes::Bool(v),
+        }
+    }
 }
 
 impl Node {
@@ -89,21 +113,24 @@ impl Node {
     }
 
     pub(crate) fn set_classes(&mut self, classes: Classes) {
-        self.classes = Some(match classes {
-            Classes::Int(v) => Labels::Int(v),
-            Classes::Float(v) => Labels::Float(v),
-            Classes::Str(v) => Labels::Str(v),
-            Classes::Bool(v) => Labels::Bool(v),
-        });
+        self.classes = Some(classes.into());
+    }
+
+    pub(crate) fn set_targets(&mut self, targets: Vec<Classes>) {
+        self.targets = targets.into_iter().map(Labels::from).collect();
     }
 
     pub(crate) fn classes(&self) -> Option<Classes> {
-        self.classes.clone().map(|labels| match labels {
-            Labels::Int(v) => Classes::Int(v),
-            Labels::Float(v) => Classes::Float(v),
-            Labels::Str(v) => Classes::Str(v),
-            Labels::Bool(v) => Classes::Bool(v),
-        })
+        self.classes.clone().map(Classes::from)
+    }
+
+    /// The classes of each target, of a classifier of several; each has at least one.
+    pub(crate) fn targets(&self) -> Result<Option<Vec<Classes>>, Error> {
+        let targets: Vec<Classes> = self.targets.iter().cloned().map(Classes::from).collect();
+        match targets.iter().any(Classes::is_empty) {
+            true => Err(self.broken("a target has no classes")),
+            false => Ok(Some(targets).filter(|targets| !targets.is_empty())),
+        }
     }
 
     /// The classes of a classifier, which has at least one.

@@ -2,8 +2,9 @@
 
 use super::layers::{self, Layer};
 use super::vector::{exp_all, expit_all, wide};
+use crate::Classes;
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
 /// Below this many rows, packing the weights for a matrix product costs more than it saves.
 const FEW_ROWS: usize = 4;
@@ -14,7 +15,7 @@ const MANY_ROWS: usize = 32;
 /// Lanes summed apart, so that the compiler may use vector instructions.
 const LANES: usize = 8;
 
-/// Rows of so many columns may be nearly all zero (counts of words), and are looked at first.
+/// Rows of so many columns may be nearly all zero, and are looked at first.
 const MANY_COLUMNS: usize = 1024;
 
 /// Sum of products.
@@ -64,10 +65,15 @@ pub(crate) fn affine(x: ArrayView2<'_, f64>, weights: ArrayView2<'_, f64>, offse
     out
 }
 
+/// Whether rows are wide and nearly all zero, as counts of words are: what is not zero is then gone through by itself.
+pub(crate) fn sparse(x: ArrayView2<'_, f64>) -> bool {
+    x.ncols() >= MANY_COLUMNS && x.iter().filter(|v| **v != 0.0).count() < x.len() / 8
+}
+
 /// `x · weightsᵀ`, row-major.
 pub(crate) fn product(x: ArrayView2<'_, f64>, weights: ArrayView2<'_, f64>) -> Array2<f64> {
     let mut out = Array2::zeros((x.nrows(), weights.nrows()));
-    let sparse = x.ncols() >= MANY_COLUMNS && x.iter().filter(|v| **v != 0.0).count() < x.len() / 8;
+    let sparse = sparse(x);
     if x.nrows() >= FEW_ROWS && !sparse {
         general_mat_mul(1.0, &x, &weights.t(), 0.0, &mut out);
         return out;
@@ -146,6 +152,17 @@ pub(crate) fn decide(scores: &Array2<f64>, out: &mut Vec<u32>) {
         out.extend(scores.iter().map(|v| u32::from(*v > 0.0)));
     } else {
         out.extend(scores.axis_iter(Axis(0)).map(argmax));
+    }
+}
+
+/// Class of each target per row: the largest of its scores. The scores of all targets stand side by side.
+pub(crate) fn decide_each(scores: &Array2<f64>, targets: &[Classes], out: &mut Vec<u32>) {
+    for row in scores.outer_iter() {
+        let mut start = 0;
+        for classes in targets {
+            out.push(argmax(row.slice(s![start..start + classes.len()])));
+            start += classes.len();
+        }
     }
 }
 

@@ -191,11 +191,10 @@ pub(crate) trait Estimator: Send + Sync {
 
     /// Appends the values of each row; of several targets, their labels as numbers.
     fn values(&self, x: ArrayView2<'_, f64>, out: &mut Vec<f64>) -> Result<(), Error> {
-        let Some(targets) = self.targets() else { return unannounced() };
-        let mut indices = Vec::new();
-        self.indices(x, &mut indices)?;
-        out.extend(indices.iter().zip(targets.iter().cycle()).map(|(i, classes)| classes.number(*i as usize)));
-        Ok(())
+        match self.targets() {
+            Some(targets) => numbers_of(self, targets, x, out),
+            None => unannounced(),
+        }
     }
 
     fn proba(&self, _x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
@@ -209,6 +208,19 @@ pub(crate) trait Estimator: Send + Sync {
     fn transform(&self, _x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
         unannounced()
     }
+}
+
+/// Appends the labels of each target, which are numbers.
+fn numbers_of(
+    model: &(impl Estimator + ?Sized),
+    targets: &[Classes],
+    x: ArrayView2<'_, f64>,
+    out: &mut Vec<f64>,
+) -> Result<(), Error> {
+    let mut indices = Vec::new();
+    model.indices(x, &mut indices)?;
+    out.extend(indices.iter().zip(targets.iter().cycle()).map(|(i, classes)| classes.number(*i as usize)));
+    Ok(())
 }
 
 fn unannounced<T>() -> Result<T, Error> {

@@ -1,9 +1,8 @@
 //! k nearest neighbours, by comparing with every training row.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, s};
 
-use super::meta::per_target;
-use super::{Estimator, Family, Methods, Outline, math};
+use super::{Estimator, Family, Methods, Outline, math, numbers_of};
 use crate::artefact::{Builder, Node, Store, View};
 use crate::import::Obj;
 use crate::{Classes, Error, Kind};
@@ -29,31 +28,15 @@ struct Neighbors {
     weighted: bool,
     rows: View<f64>,
     n_features: usize,
-    /// Targets by training rows, or their classes as numbers in one column.
-    targets: View<f64>,
+    /// Training rows by targets, of classifiers the places of their classes.
+    values: View<f64>,
     width: usize,
     classes: Option<Classes>,
+    /// In place of `classes`, where there are several targets.
+    targets: Option<Vec<Classes>>,
 }
 
 fn import(kind: Kind, object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
-    let Some(targets) = object.targets().filter(|_| kind == Kind::Classifier) else {
-        return one(kind, object, builder, None);
-    };
-    let mut rows: Option<String> = None;
-    per_target(object, targets, builder, |builder, i, classes| {
-        let node = one(kind, object, builder, Some((i, classes, rows.as_deref())))?;
-        rows = node.tensors.get("rows").cloned();
-        Ok(node)
-    })
-}
-
-/// All targets, or one of them with its classes; the targets share their training rows.
-fn one(
-    kind: Kind,
-    object: &Obj<'_>,
-    builder: &mut Builder,
-    target: Option<(usize, Classes, Option<&str>)>,
-) -> Result<Node, Error> {
     let mut node = Node::new(if kind == Kind::Classifier { CLASSIFIER.op } else { REGRESSOR.op }, object.class());
     let rows = object.matrix("_fit_X")?;
     let n = rows.nrows();
@@ -76,24 +59,20 @@ fn one(
     if object.some("effective_metric_params_").is_some_and(|m| m.entry("w").is_some_and(|w| !w.is_none())) {
         return Err(Error::unsupported(object.class(), "its metric weighs the features"));
     }
-    let mut targets = object.floats("_y")?;
-    if targets.ndim() == 1 {
-        targets = targets.insert_axis(ndarray::Axis(1));
+    let mut values = object.floats("_y")?;
+    if values.ndim() == 1 {
+        values = values.insert_axis(ndarray::Axis(1));
     }
-    if let Some((i, ..)) = target.as_ref().filter(|(i, ..)| targets.ndim() == 2 && *i < targets.shape()[1]) {
-        targets = targets.select(ndarray::Axis(1), &[*i]);
-    }
-    if targets.ndim() != 2 || targets.shape()[0] != n || (kind == Kind::Classifier && targets.shape()[1] != 1) {
-        return Err(object.wrong("_y", format!("has shape {:?}, which does not fit {n} rows", targets.shape())));
+    let targets = object.targets().filter(|_| kind == Kind::Classifier);
+    let width = targets.as_ref().map_or(1, Vec::len);
+    if values.ndim() != 2 || values.shape()[0] != n || (kind == Kind::Classifier && values.shape()[1] != width) {
+        return Err(object.wrong("_y", format!("has shape {:?}, which does not fit {n} rows", values.shape())));
     }
     node.n_features = Some(rows.ncols());
-    match &target {
-        Some((_, _, Some(rows))) => drop(node.tensors.insert("rows".to_owned(), (*rows).to_owned())),
-        _ => builder.f64(&mut node, "rows", rows.into_dyn())?,
-    }
-    builder.f64(&mut node, "targets", targets)?;
-    match target {
-        Some((_, classes, _)) => node.set_classes(classes),
+    builder.f64(&mut node, "rows", rows.into_dyn())?;
+    builder.f64(&mut node, "targets", values)?;
+    match targets {
+        Some(targets) => node.set_targets(targets),
         None if kind == Kind::Classifier => node.set_classes(object.classes()?),
         None => {}
     }
@@ -101,8 +80,8 @@ fn one(
 }
 
 fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
-    let (rows, targets) = (store.f64(node, "rows")?, store.f64(node, "targets")?);
-    let ([n, n_features], [m, width]) = (rows.shape(), targets.shape()) else {
+    let (rows, values) = (store.f64(node, "rows")?, store.f64(node, "targets")?);
+    let ([n, n_features], [m, width]) = (rows.shape(), values.shape()) else {
         return Err(node.broken("its rows are no matrix"));
     };
     let (n, n_features, width, k) = (*n, *n_features, *width, node.usize("k")?);
@@ -116,19 +95,27 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
         ("minkowski", p) if p > 0.0 => Metric::Minkowski(p),
         _ => return Err(node.broken("its metric is unknown")),
     };
-    let classes = match node.op == CLASSIFIER.op {
+    let classifier = node.op == CLASSIFIER.op;
+    let targets = node.targets()?.filter(|_| classifier);
+    let classes = match classifier && targets.is_none() {
         true => Some(node.need_classes()?),
         false => None,
     };
-    let inside = |c: &Classes| width == 1 && targets.slice().iter().all(|t| *t >= 0.0 && (*t as usize) < c.len());
-    if !classes.as_ref().is_none_or(inside) {
+    let lists = targets.as_deref().or(classes.as_ref().map(std::slice::from_ref)).unwrap_or_default();
+    let inside = |(v, c): (&f64, &Classes)| *v >= 0.0 && (*v as usize) < c.len();
+    if classifier && (lists.len() != width || !values.slice().iter().zip(lists.iter().cycle()).all(inside)) {
         return Err(node.broken("a row has a class that is not there"));
     }
     let weighted = node.text("weights")? == "distance";
-    Ok(Box::new(Neighbors { metric, k, weighted, rows, n_features, targets, width, classes }))
+    Ok(Box::new(Neighbors { metric, k, weighted, rows, n_features, values, width, classes, targets }))
 }
 
 impl Neighbors {
+    /// The classes of each target.
+    fn lists(&self) -> &[Classes] {
+        self.targets.as_deref().or(self.classes.as_ref().map(std::slice::from_ref)).unwrap_or_default()
+    }
+
     fn distance(&self, a: &[f64], b: &[f64]) -> f64 {
         let pairs = || a.iter().zip(b).map(|(a, b)| (a - b).abs());
         match self.metric {
@@ -170,7 +157,7 @@ impl Neighbors {
 
 impl Estimator for Neighbors {
     fn outline(&self) -> Outline {
-        let classifier = self.classes.is_some();
+        let classifier = self.classes.is_some() || self.targets.is_some();
         Outline {
             kind: if classifier { Kind::Classifier } else { Kind::Regressor },
             n_features: Some(self.n_features),
@@ -184,29 +171,41 @@ impl Estimator for Neighbors {
         self.classes.as_ref()
     }
 
+    fn targets(&self) -> Option<&[Classes]> {
+        self.targets.as_deref()
+    }
+
     fn indices(&self, x: ArrayView2<'_, f64>, out: &mut Vec<u32>) -> Result<(), Error> {
-        out.extend(self.proba(x)?.outer_iter().map(math::argmax));
+        math::decide_each(&self.proba(x)?, self.lists(), out);
         Ok(())
     }
 
     fn proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, Error> {
-        let mut out = Array2::<f64>::zeros((x.nrows(), self.classes.as_ref().map_or(0, Classes::len)));
-        let targets = self.targets.slice();
+        let lists = self.lists();
+        let mut out = Array2::<f64>::zeros((x.nrows(), lists.iter().map(Classes::len).sum()));
+        let values = self.values.slice();
         self.search(x, |i, near| {
-            let mut row = out.row_mut(i);
-            near.iter().for_each(|(j, weight)| row[targets[*j] as usize] += weight);
-            let sum = row.sum();
-            row /= sum;
+            let mut start = 0;
+            for (target, classes) in lists.iter().enumerate() {
+                let mut row = out.slice_mut(s![i, start..start + classes.len()]);
+                near.iter().for_each(|(j, weight)| row[values[j * self.width + target] as usize] += weight);
+                let sum = row.sum();
+                row /= sum;
+                start += classes.len();
+            }
         });
         Ok(out)
     }
 
     fn values(&self, x: ArrayView2<'_, f64>, out: &mut Vec<f64>) -> Result<(), Error> {
-        let targets = self.targets.slice();
+        if let Some(targets) = &self.targets {
+            return numbers_of(self, targets, x, out);
+        }
+        let values = self.values.slice();
         self.search(x, |_, near| {
             let total: f64 = near.iter().map(|(_, w)| w).sum();
             for column in 0..self.width {
-                let sum: f64 = near.iter().map(|(j, w)| w * targets[j * self.width + column]).sum();
+                let sum: f64 = near.iter().map(|(j, w)| w * values[j * self.width + column]).sum();
                 out.push(sum / total);
             }
         });

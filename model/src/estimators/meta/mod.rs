@@ -17,7 +17,7 @@ pub(crate) use constant::CONSTANT;
 pub(crate) use pairs::{ONE_VERSUS_ONE, ONE_VERSUS_REST};
 pub(crate) use pipeline::{PIPELINE, SEARCH};
 pub(crate) use stack::STACKING;
-pub(crate) use targets::{TARGETS, per_target};
+pub(crate) use targets::TARGETS;
 pub(crate) use vote::{BAGGING, VOTING};
 
 use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};

@@ -1,11 +1,11 @@
-//! An estimator per target: `MultiOutputRegressor` and `MultiOutputClassifier`, and classifiers that were trained on several targets.
+//! An estimator per target: `MultiOutputRegressor` and `MultiOutputClassifier`.
 //!
 //! The classes of several targets are no one list of labels: they are told as `targets`.
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
 use super::super::{Estimator, Family, Methods, Outline, Scorer};
-use crate::artefact::{Builder, Child, Node, Store};
+use crate::artefact::{Builder, Node, Store};
 use crate::import::Obj;
 use crate::{Classes, Column, Error, Kind};
 
@@ -26,22 +26,6 @@ fn import(object: &Obj<'_>, builder: &mut Builder) -> Result<Node, Error> {
     let classifier = object.name() == "MultiOutputClassifier";
     node.set_kind(if classifier { Kind::Classifier } else { Kind::Regressor });
     super::import_list(object, "estimators_", builder, &mut node)?;
-    Ok(node)
-}
-
-/// The node of a classifier with a list of classes for each target; `one` makes that of one target.
-pub(crate) fn per_target(
-    object: &Obj<'_>,
-    targets: Vec<Classes>,
-    builder: &mut Builder,
-    mut one: impl FnMut(&mut Builder, usize, Classes) -> Result<Node, Error>,
-) -> Result<Node, Error> {
-    let mut node = Node::new(TARGETS.op, object.class());
-    node.set_kind(Kind::Classifier);
-    for (i, classes) in targets.into_iter().enumerate() {
-        let inner = builder.deeper(|builder| one(builder, i, classes))?;
-        node.children.push(Child { name: i.to_string(), node: inner });
-    }
     Ok(node)
 }
 

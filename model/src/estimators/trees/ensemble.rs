@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::super::{Estimator, Family, Methods, Outline, math};
+use super::super::{Estimator, Family, Methods, Outline, math, numbers_of};
 use super::flat::Flat;
 use crate::artefact::{Node, Store, View};
 use crate::{Classes, Error, Kind};
@@ -85,6 +85,8 @@ struct Ensemble {
     /// A score of exactly 0 means the second class.
     zero_is_second: bool,
     classes: Option<Classes>,
+    /// In place of `classes`, where there are several targets; their columns stand side by side.
+    targets: Option<Vec<Classes>>,
 }
 
 fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
@@ -96,11 +98,13 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
     }
     let kind = node.kind()?;
     let link = Link::load(node)?;
+    let targets = node.targets()?.filter(|_| kind == Kind::Classifier);
     let classes = match kind {
-        Kind::Classifier => Some(node.need_classes()?),
+        Kind::Classifier if targets.is_none() => Some(node.need_classes()?),
         _ => None,
     };
     let fits = match (&classes, link) {
+        _ if targets.is_some() => link == Link::Mean && targets.iter().flatten().map(Classes::len).sum::<usize>() == base.len(),
         (Some(c), Link::Mean | Link::Softmax | Link::Sigmoid { .. }) => base.len() == c.len(),
         (Some(c), Link::Logistic { .. }) => base.len() == 1 && c.len() == 2,
         (Some(_), _) => false,
@@ -120,6 +124,7 @@ fn load(node: &Node, store: &Store) -> Result<Box<dyn Estimator>, Error> {
         base,
         zero_is_second: node.flag("zero_is_second"),
         classes,
+        targets,
     }))
 }
 
@@ -157,11 +162,15 @@ impl Ensemble {
 
 impl Estimator for Ensemble {
     fn outline(&self) -> Outline {
-        let classifier = self.classes.is_some();
+        let classifier = self.classes.is_some() || self.targets.is_some();
         Outline {
             kind: self.kind,
             n_features: Some(self.n_features),
-            n_outputs: self.classes.as_ref().map_or(self.base.len(), Classes::len),
+            n_outputs: match (&self.classes, &self.targets) {
+                (Some(classes), _) => classes.len(),
+                (None, Some(targets)) => targets.len(),
+                (None, None) => self.base.len(),
+            },
             methods: Methods {
                 predict: true,
                 proba: classifier,
@@ -176,9 +185,15 @@ impl Estimator for Ensemble {
         self.classes.as_ref()
     }
 
+    fn targets(&self) -> Option<&[Classes]> {
+        self.targets.as_deref()
+    }
+
     fn indices(&self, x: ArrayView2<'_, f64>, out: &mut Vec<u32>) -> Result<(), Error> {
         let scores = self.linked(x);
-        if scores.ncols() == 1 && self.zero_is_second {
+        if let Some(targets) = &self.targets {
+            math::decide_each(&scores, targets, out);
+        } else if scores.ncols() == 1 && self.zero_is_second {
             out.extend(scores.iter().map(|v| u32::from(*v >= 0.0)));
         } else {
             math::decide(&scores, out);
@@ -187,6 +202,9 @@ impl Estimator for Ensemble {
     }
 
     fn values(&self, x: ArrayView2<'_, f64>, out: &mut Vec<f64>) -> Result<(), Error> {
+        if let Some(targets) = &self.targets {
+            return numbers_of(self, targets, x, out);
+        }
         let values = self.linked(x);
         if let Link::Isolation { .. } = self.link {
             out.extend(values.iter().map(|v| if *v < 0.0 { -1.0 } else { 1.0 }));
