@@ -62,10 +62,7 @@ fn artefact_in(cache: &Path, source: &Path, onnx_weights: Option<OnnxWeights>, s
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    let imported = imported.map_err(|e| match Failure::from(e) {
-        Failure::Usage(text) => Failure::Usage(format!("{}: {text}", source.display())),
-        other => other,
-    })?;
+    let imported = imported.map_err(|e| refused(source, e))?;
     Ok(Artefact {
         path: kept,
         artefact: imported.artefact_sha256,
@@ -73,6 +70,14 @@ fn artefact_in(cache: &Path, source: &Path, onnx_weights: Option<OnnxWeights>, s
         bytes: imported.bytes,
         warnings: imported.warnings,
     })
+}
+
+/// Why a model file is refused, and which one.
+pub(crate) fn refused(source: &Path, error: squall_model::Error) -> Failure {
+    match Failure::from(error) {
+        Failure::Usage(text) => Failure::Usage(format!("{}: {text}", source.display())),
+        other => other,
+    }
 }
 
 fn of(model: &Model, path: &Path, warnings: Vec<String>) -> Artefact {

@@ -59,7 +59,8 @@ pub enum Error {
     /// A pickle names a class or function that is not on the list.
     #[error(
         "the pickle refers to `{name}` (byte {offset}), which is not on the list of known classes; \
-         squall reads models as data and runs no code from them: leave it out of the pipeline, or do its work in a bolt"
+         squall reads models as data and runs no code from them: {}",
+        instead_of(name)
     )]
     UnknownClass {
         /// `module.name` as the pickle gives it.
@@ -185,6 +186,22 @@ pub enum Error {
     /// Something that cannot be.
     #[error("bug in squall-model: {0}; please report it")]
     Internal(String),
+}
+
+/// What to do about a class that no pickle may name.
+fn instead_of(name: &str) -> &'static str {
+    match name.split('.').next() {
+        Some("xgboost") => {
+            "save the booster itself, with `save_model(\"model.ubj\")`, and give that file; steps of a pipeline before it become a \
+             model for a `transform` bolt"
+        }
+        Some("lightgbm") => {
+            "save the booster itself, with `booster_.save_model(\"model.txt\")`, and give that file; steps of a pipeline before it \
+             become a model for a `transform` bolt"
+        }
+        Some("catboost" | "torch" | "keras" | "tensorflow") => "export it as an ONNX file, and give that",
+        _ => "leave it out of the pipeline, or do its work in a bolt",
+    }
 }
 
 impl Error {

@@ -173,7 +173,8 @@ impl Model {
         self.each(x, |x| self.scorer.values(x, out))
     }
 
-    /// Probabilities, rows by classes; of several targets, the classes of each one after the other.
+    /// Probabilities, rows by classes; of several targets, the classes of each one after the other, or, of labels that are there or
+    /// not, one column each.
     ///
     /// # Errors
     /// Rows of the wrong width or with NaN, and models without probabilities.

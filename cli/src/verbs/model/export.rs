@@ -34,10 +34,9 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
         return Err(Failure::Usage(what));
     }
     let model = open(&args.file, show)?;
-    squall_model::import(model.path(), &out, &mut |_, _| {})?;
+    let exported = squall_model::import(model.path(), &out, &mut |_, _| {})?;
     // What is reported is what a reader finds.
     let written = Model::open(&out)?;
-    let tree = written.describe();
     if show.json {
         return show.json(&json!({
             "file": out,
@@ -45,13 +44,14 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
             "bytes": written.mapped_bytes(),
             "sha256": written.checksum(),
             "source_sha256": written.source_checksum(),
-            "tree": tree,
+            "summary": exported.summary,
+            "tree": written.describe(),
         }));
     }
     show.line(&format!(
         "{}: {} ({}, sha256 {})",
         out.display(),
-        tree["class"].as_str().unwrap_or("a model"),
+        exported.summary,
         size(written.mapped_bytes()),
         written.checksum()
     ))

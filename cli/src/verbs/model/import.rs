@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    let imported = imported?;
+    let imported = imported.map_err(|e| models::refused(&args.file, e))?;
     for warning in &imported.warnings {
         show.note(&format!("warning: {warning}"));
     }

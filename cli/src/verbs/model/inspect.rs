@@ -107,7 +107,7 @@ fn columns(model: &Model) -> Option<String> {
     Some(list.join(", "))
 }
 
-/// A JSON tree as indented lines.
+/// A JSON tree as indented lines; what has a name in a list stands below it.
 fn outline(value: &Value, depth: usize, text: &mut String) {
     let indent = "  ".repeat(depth);
     let entry = |key: &str, value: &Value, text: &mut String| match value {
@@ -124,7 +124,15 @@ fn outline(value: &Value, depth: usize, text: &mut String) {
     };
     match value {
         Value::Object(map) => map.iter().for_each(|(key, value)| entry(key, value, text)),
-        Value::Array(items) => items.iter().for_each(|value| entry("-", value, text)),
+        Value::Array(items) => {
+            items.iter().for_each(|item| match (item.get("name").and_then(Value::as_str), item.as_object()) {
+                (Some(name), Some(map)) => {
+                    let map = map.iter().filter(|(key, _)| *key != "name");
+                    entry(name, &map.map(|(key, value)| (key.clone(), value.clone())).collect(), text);
+                }
+                _ => entry("-", item, text),
+            })
+        }
         other => text.push_str(&format!("{indent}{other}\n")),
     }
 }
@@ -136,7 +144,8 @@ mod tests {
     #[test]
     fn a_tree_becomes_indented_lines() {
         let mut text = String::new();
-        outline(&json!({"class": "Pipeline", "steps": [{"class": "PCA", "shape": [3, 64]}]}), 0, &mut text);
-        assert_eq!(text, "class: Pipeline\nsteps:\n  -:\n    class: PCA\n    shape: [3,64]\n");
+        let steps = json!([{"class": "PCA", "shape": [3, 64]}, {"class": "SVC", "name": "svc"}]);
+        outline(&json!({"class": "Pipeline", "steps": steps}), 0, &mut text);
+        assert_eq!(text, "class: Pipeline\nsteps:\n  -:\n    class: PCA\n    shape: [3,64]\n  svc:\n    class: SVC\n");
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::PathBuf;
 
-use ndarray::{ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 use serde_json::{Value, json};
 use squall_model::{Classes, Kind, Label, Model, Rows, Table, Texts};
 
@@ -22,7 +22,8 @@ const BATCH: usize = 256;
 /// The file holds one row a line: numbers, and texts where the model takes them. Where it has a header and the model
 /// knows the names of its features, columns are found by name, and others are passed over; without, they stand in the
 /// model's order. An empty cell is a missing value. For a model of texts the file holds one text a line. `-` is stdin.
-/// The result is CSV, or with --json one JSON object a line.
+/// The result is CSV, or with --json one JSON object a line. A classifier of several targets has a label for each, then the
+/// probabilities of the first target's classes, of the second's, and so on.
 ///
 /// Examples:
 ///   squall model predict iris.pkl flowers.csv
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
         Box::new(BufReader::new(file))
     };
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let names = columns(&model);
+    let names = columns(&model)?;
     if !show.json {
         writeln!(out, "{}", names.join(",")).map_err(written)?;
     }
@@ -87,7 +88,7 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
 }
 
 /// The names of what is printed of a row.
-fn columns(model: &Model) -> Vec<String> {
+fn columns(model: &Model) -> Outcome<Vec<String>> {
     let mut names = Vec::new();
     if let Some(classes) = model.classes() {
         names.push("label".to_owned());
@@ -96,12 +97,32 @@ fn columns(model: &Model) -> Vec<String> {
         }
     } else if let Some(targets) = model.targets() {
         names.extend((0..targets.len()).map(|i| if i == 0 { "label".to_owned() } else { format!("label_{i}") }));
+        if model.has_proba() {
+            // Of all classes of each target, or of labels that are there or not only that they are.
+            match proba_columns(model)? == targets.len() {
+                true => names.extend((0..targets.len()).map(|i| format!("proba_{i}"))),
+                false => names.extend(targets.iter().enumerate().flat_map(|(i, classes)| {
+                    (0..classes.len()).filter_map(|c| classes.label(c)).map(move |label| format!("proba_{i}_{label}"))
+                })),
+            }
+        }
     } else if model.kind() == Kind::Transformer {
         names.extend((0..model.n_outputs()).map(|i| format!("x{i}")));
     } else {
         names.extend((0..model.n_outputs()).map(|i| if i == 0 { "value".to_owned() } else { format!("value_{i}") }));
     }
-    names
+    Ok(names)
+}
+
+/// How many probabilities a row has.
+fn proba_columns(model: &Model) -> Outcome<usize> {
+    let none = Array2::zeros((0, model.n_features().unwrap_or(0)));
+    let rows = match (model.takes_texts(), model.columns()) {
+        (true, _) => Rows::Texts(Texts::new("", &[]).ok_or_else(|| Failure::Failed("no texts are none".into()))?),
+        (_, Some(_)) => Rows::Table(&Table::default()),
+        _ => Rows::F64(none.view()),
+    };
+    Ok(model.predict_proba(rows)?.ncols())
 }
 
 /// What the model says of each row, as [`columns`] names it.
@@ -121,6 +142,9 @@ fn score(model: &Model, rows: Rows<'_>) -> Result<Vec<Vec<Value>>, squall_model:
         model.predict_indices(rows, &mut indices)?;
         for (row, indices) in result.iter_mut().zip(indices.chunks(targets.len().max(1))) {
             row.extend(targets.iter().zip(indices).map(|(classes, index)| label(classes, *index)));
+        }
+        if model.has_proba() {
+            append(&mut result, model.predict_proba(rows)?.view());
         }
     } else if model.kind() == Kind::Transformer {
         append(&mut result, model.transform(rows)?.view());
@@ -147,9 +171,12 @@ fn label(classes: &Classes, index: u32) -> Value {
 
 /// What is wrong with a row, and where it stands.
 fn placed<R: BufRead>(error: squall_model::Error, model: &Model, rows: &RowReader<R>) -> Failure {
-    match error.row() {
-        Some(row) => Failure::Usage(format!("{}: {}", rows.place(row), error.of_row(model.feature_names()))),
-        None => error.into(),
+    match (&error, error.row()) {
+        (_, Some(row)) => Failure::Usage(format!("{}: {}", rows.place(row), error.of_row(model.feature_names()))),
+        (squall_model::Error::Width { expected, found }, _) => {
+            Failure::Usage(format!("{}: the model takes {expected} values a row, and here are {found}", rows.place(0)))
+        }
+        _ => error.into(),
     }
 }
 

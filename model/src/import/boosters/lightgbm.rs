@@ -58,7 +58,9 @@ pub(crate) fn import(bytes: &[u8], builder: &mut Builder) -> Result<Node, Error>
         node.set_classes(Classes::Int((0..columns.max(2) as i64).collect()));
     }
     let names: Vec<String> = header.get("feature_names").map(|n| n.split(' ').map(str::to_owned).collect()).unwrap_or_default();
-    node.feature_names = Some(names).filter(|n| n.len() == n_features);
+    // Trained on an array, it gives its columns these names.
+    let made_up = names.iter().enumerate().all(|(i, name)| *name == format!("Column_{i}"));
+    node.feature_names = Some(names).filter(|n| n.len() == n_features && !made_up);
     let mut flat = FlatBuilder::new(1);
     for section in &sections {
         push(section, &mut flat)?;
