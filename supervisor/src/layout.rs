@@ -26,7 +26,7 @@ pub type Key = (String, u32);
 #[derive(Debug)]
 pub(crate) struct Layout {
     root: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Layout {
@@ -43,7 +43,7 @@ impl Layout {
             let text = format!("another supervisor uses the folder {}; give each its own", root.display());
             Error::user(text).because(std::io::Error::from(e))
         })?;
-        Ok(Layout { root, _lock: lock })
+        Ok(Layout { root, lock })
     }
 
     /// The supervisor's id, chosen at its first start.
@@ -129,6 +129,13 @@ impl Layout {
                 let _ = std::fs::remove_dir_all(dir);
             }
         }
+    }
+}
+
+impl Drop for Layout {
+    /// Closed is not enough: a process that is just being started has the file too, until it runs its program.
+    fn drop(&mut self) {
+        let _ = flock(&self.lock, FlockOperation::Unlock);
     }
 }
 
