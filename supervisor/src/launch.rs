@@ -50,7 +50,7 @@ impl Supervisor {
         for (name, hash) in &wanted.models {
             models.insert(name.clone(), self.blobs.get(hash, Use::Model).await?);
         }
-        let mut command = match &wanted.binary {
+        let command = match &wanted.binary {
             Some(hash) => Command::new(self.blobs.get(hash, Use::Binary).await?),
             None => {
                 let (program, arguments) =
@@ -65,6 +65,17 @@ impl Supervisor {
         let incarnation = incarnation(wanted.orders.epoch, count(&dir.join(STARTS))?);
         let threads = self.threads_each();
         let pin = self.with(|r| r.deal_cores(key, &self.pinned, threads));
+        let state_dir = self.layout.state(&key.0)?;
+        let started_unix_ms = unix_time().as_millis() as u64;
+        let kept = Kept { started_unix_ms, pin: pin.clone(), ..Kept::new(wanted.clone(), incarnation) };
+        let blobs = self.layout.blobs();
+        // Known before it runs: its hello may come sooner than `spawn` returns.
+        self.with(|r| {
+            // With the roster in hand: of two that start at once, the second one sees the first.
+            room::check(r, wanted, &blobs)?;
+            r.starts(key, kept);
+            Ok::<(), Error>(())
+        })?;
         let launch = Launch {
             supervisor: self.url.clone(),
             token: self.options.token.clone(),
@@ -74,37 +85,15 @@ impl Supervisor {
             plan,
             models,
             versions: wanted.orders.instructions.models.iter().map(|(n, m)| (n.clone(), m.current.clone())).collect(),
-            state_dir: self.layout.state(&key.0)?,
+            state_dir,
             log_file: dir.join(LOG),
             threads,
-            pin: pin.clone(),
+            pin,
             bind: self.bind.to_string(),
         };
-        write(&dir.join(LAUNCH), &serde_json::to_vec(&launch)?, 0o600)?;
-        for (name, value) in ALLOCATORS {
-            if std::env::var_os(name).is_none() {
-                command.env(name, value);
-            }
-        }
-        command.arg("--run").arg(dir.join(LAUNCH)).current_dir(&launch.state_dir);
-        let output = dir.join(OUTPUT);
-        let mut output_from = std::fs::metadata(&output).map_or(0, |m| m.len());
-        if output_from > LONGEST_OUTPUT {
-            std::fs::rename(&output, output.with_extension("out.1"))?;
-            output_from = 0;
-        }
-        // Known before it runs: its hello may come sooner than `spawn` returns.
-        let started_unix_ms = unix_time().as_millis() as u64;
-        let kept = Kept { started_unix_ms, pin, ..Kept::new(wanted.clone(), incarnation) };
-        let blobs = self.layout.blobs();
-        self.with(|r| {
-            // With the roster in hand: of two that start at once, the second one sees the first.
-            room::check(r, wanted, &blobs)?;
-            r.starts(key, kept);
-            Ok::<(), Error>(())
-        })?;
-        let process = Process::start(command, &output).inspect_err(|_| {
+        let (process, output_from) = spawn(&dir, &launch, command).inspect_err(|_| {
             self.with(|r| drop(r.entries.get_mut(key).and_then(|e| e.run.take())));
+            self.forget(&dir);
         })?;
         let pid = process.pid();
         self.with(|r| r.started(key, pid, start_time(pid).unwrap_or(0)));
@@ -154,7 +143,7 @@ impl Supervisor {
                     self.with(|r| r.adopt(key.clone(), kept));
                     adopted.push((key, started));
                 }
-                None => forget(&dir),
+                None => self.forget(&dir),
             }
         }
         adopted
@@ -168,18 +157,36 @@ impl Supervisor {
         let exit = Exit { unix_ms: unix_time().as_millis() as u64, incarnation: started.incarnation, how, output };
         let exit = Some(exit).filter(|_| !(planned && well));
         self.with(|r| r.ended(key, exit));
-        let _nobody_writes = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(dir) = self.layout.worker(key) {
-            forget(&dir);
+            self.forget(&dir);
         }
         self.beat();
     }
+
+    /// Removes what was written for a process that is not: the token is in there too.
+    fn forget(&self, dir: &Path) {
+        let _nobody_writes = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = std::fs::remove_file(dir.join(PROCESS));
+        let _ = std::fs::remove_file(dir.join(LAUNCH));
+    }
 }
 
-/// Removes what was written for a process that is no more: the token is in there too.
-fn forget(dir: &Path) {
-    let _ = std::fs::remove_file(dir.join(PROCESS));
-    let _ = std::fs::remove_file(dir.join(LAUNCH));
+/// Starts a worker's process; also how long its output was before.
+fn spawn(dir: &Path, launch: &Launch, mut command: Command) -> Result<(Process, u64)> {
+    write(&dir.join(LAUNCH), &serde_json::to_vec(launch)?, 0o600)?;
+    for (name, value) in ALLOCATORS {
+        if std::env::var_os(name).is_none() {
+            command.env(name, value);
+        }
+    }
+    command.arg("--run").arg(dir.join(LAUNCH)).current_dir(&launch.state_dir);
+    let output = dir.join(OUTPUT);
+    let mut output_from = std::fs::metadata(&output).map_or(0, |m| m.len());
+    if output_from > LONGEST_OUTPUT {
+        std::fs::rename(&output, output.with_extension("out.1"))?;
+        output_from = 0;
+    }
+    Ok((Process::start(command, &output)?, output_from))
 }
 
 fn last_words(path: &Path, from: u64) -> String {

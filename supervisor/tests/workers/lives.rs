@@ -9,7 +9,7 @@ use squall_supervisor::Options;
 use crate::http::http;
 use crate::rig::{Rig, TOKEN, hash_of, kill, lives, send};
 
-pub(crate) const ALL: [(&str, fn()); 16] = [
+pub(crate) const ALL: [(&str, fn()); 17] = [
     ("a_worker_is_started_with_what_it_needs", a_worker_is_started_with_what_it_needs),
     ("threads_are_bound_to_cores_if_told_so", threads_are_bound_to_cores_if_told_so),
     ("a_worker_that_is_killed_is_started_again_at_once", a_worker_that_is_killed_is_started_again_at_once),
@@ -25,6 +25,7 @@ pub(crate) const ALL: [(&str, fn()); 16] = [
     ("workers_stop_with_the_supervisor_if_told_so", workers_stop_with_the_supervisor_if_told_so),
     ("a_blob_with_other_bytes_is_refused", a_blob_with_other_bytes_is_refused),
     ("a_topology_brings_its_own_worker", a_topology_brings_its_own_worker),
+    ("what_cannot_be_started_leaves_no_token_behind", what_cannot_be_started_leaves_no_token_behind),
     ("the_door_keeps_out_what_does_not_belong", the_door_keeps_out_what_does_not_belong),
 ];
 
@@ -260,6 +261,28 @@ fn a_topology_brings_its_own_worker() {
     assert_eq!(program.file_name().unwrap().to_str(), Some(binary.as_str()));
     let mode = |hash: &str| std::fs::metadata(blobs.join(hash)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&binary), mode(&model), mode(&up.plan)), (0o755, 0o644, 0o600));
+}
+
+fn what_cannot_be_started_leaves_no_token_behind() {
+    let rig = Rig::new();
+    rig.hears_all(|_| true);
+    let (large, nothing) = (hash_of(b"larger than any memory"), b"#!/there/is/no/such/program\n");
+    let file = std::fs::File::create(rig.dir.path().join("blobs").join(&large)).unwrap();
+    file.set_len(1 << 43).unwrap();
+    rig.nimbus.put(&hash_of(nothing), nothing.to_vec());
+    let mut workers = [rig.wanted("{}", 0, 2), rig.wanted("{}", 1, 2)];
+    workers[0].models = [("m".to_owned(), large)].into();
+    workers[1].binary = Some(hash_of(nothing));
+    rig.nimbus.want(|d| d.workers = workers.to_vec());
+    let heard = rig.hears_all(|h| h.workers.len() == 2 && h.workers.iter().all(|w| w.problem.is_some()));
+    let problem = |w: usize| heard.workers[w].problem.as_deref().unwrap();
+    assert!(problem(0).contains("models need 8796093022208 bytes"), "{}", problem(0));
+    assert!(!problem(1).contains("models"), "{}", problem(1));
+    for (index, worker) in heard.workers.iter().enumerate() {
+        assert_eq!((worker.pid, worker.incarnation), (None, 0));
+        let left: Vec<_> = std::fs::read_dir(rig.worker_dir(index as u32)).unwrap().map(|f| f.unwrap().file_name()).collect();
+        assert!(left.iter().all(|f| f != "launch.json" && f != "process.json"), "{left:?}");
+    }
 }
 
 fn the_door_keeps_out_what_does_not_belong() {
