@@ -36,6 +36,7 @@ pub(crate) enum Command {
     Activate(verbs::activate::Args),
     Deactivate(verbs::activate::DeactivateArgs),
     Rebalance(verbs::rebalance::Args),
+    Restart(verbs::restart::Args),
     Kill(verbs::kill::Args),
     Logs(verbs::logs::Args),
     Loglevel(verbs::loglevel::Args),

@@ -58,6 +58,7 @@ fn client_or_daemon(command: &Command, place: &Where, show: &Show) -> Outcome {
         Command::Activate(args) => verbs::activate::run(args, place, show),
         Command::Deactivate(args) => verbs::activate::run_deactivate(args, place, show),
         Command::Rebalance(args) => verbs::rebalance::run(args, place, show),
+        Command::Restart(args) => verbs::restart::run(args, place, show),
         Command::Kill(args) => verbs::kill::run(args, place, show),
         Command::Logs(args) => verbs::logs::run(args, place, show),
         Command::Loglevel(args) => verbs::loglevel::run(args, place, show),

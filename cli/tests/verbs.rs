@@ -26,7 +26,7 @@ fn topologies() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies")
 }
 
-const VERBS: [&str; 26] = [
+const VERBS: [&str; 27] = [
     "test",
     "top",
     "man",
@@ -43,6 +43,7 @@ const VERBS: [&str; 26] = [
     "activate",
     "deactivate",
     "rebalance",
+    "restart",
     "kill",
     "logs",
     "nimbus",

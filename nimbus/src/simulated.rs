@@ -95,6 +95,10 @@ impl Nimbus {
         self.world.rebalance(topology, change).map(drop).map_err(said)
     }
 
+    pub fn restart_worker(&mut self, topology: &str, worker: u32) -> Result<(), String> {
+        self.world.restart(topology, worker).map(drop).map_err(said)
+    }
+
     pub fn activate(&mut self, topology: &str) -> Result<(), String> {
         self.world.activate(topology).map(drop).map_err(said)
     }

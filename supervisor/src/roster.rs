@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::{Deserialize, Serialize};
 use squall_core::control::{
     Desired, ErrorReport, Exit, Hello, LastReport, MachineUsage, ModelUse, Orders, Phase, ProcessUsage, Report, RunState,
-    Sample, WantedWorker, WorkerStatus, let_stacks_go,
+    Sample, WantedWorker, WorkerStatus, incarnation, let_stacks_go,
 };
 use tokio::sync::watch;
 
@@ -245,7 +245,9 @@ impl Roster {
         // Of its own workers a supervisor knows sooner than nimbus where they are.
         for peer in &mut orders.workers {
             if let Some(local) = self.entries.get(&(key.0.clone(), peer.index)).filter(|e| e.want.borrow().is_some()) {
-                let up = local.fitting().and_then(|r| Some((r.kept.endpoint.clone()?, r.kept.incarnation)));
+                // One that was taken over may be from before the assignment that these orders are of.
+                let counts = |r: &&Run| r.kept.incarnation >= incarnation(peer.since, 0);
+                let up = local.fitting().filter(counts).and_then(|r| Some((r.kept.endpoint.clone()?, r.kept.incarnation)));
                 (peer.endpoint, peer.incarnation) =
                     up.map_or((None, 0), |(endpoint, incarnation)| (Some(endpoint), incarnation));
             }
@@ -438,7 +440,7 @@ mod tests {
 
     fn wanted(worker: u32, state: RunState, tasks: &[u32]) -> WantedWorker {
         let peer =
-            |index| Peer { index, tasks: vec![index], since: 1, endpoint: Some(format!("stale:{index}")), incarnation: 1 };
+            |index| Peer { index, tasks: vec![index], since: 0, endpoint: Some(format!("stale:{index}")), incarnation: 1 };
         WantedWorker {
             topology: "t".into(),
             worker,
@@ -494,6 +496,19 @@ mod tests {
         assert_eq!(after.workers[1].incarnation, 7);
         assert_eq!(after.workers[2].endpoint.as_deref(), Some("stale:2"), "that one is on another machine");
         assert!(!r.refresh(), "and nothing more to say");
+    }
+
+    /// Two workers were taken over, one as nimbus wanted it later: then that was moved away and back.
+    #[test]
+    fn a_neighbour_from_before_its_assignment_is_not_named() {
+        let mut r = running(&[0, 1]);
+        r.hello(&key(1), Hello { incarnation: 7, pid: 2, endpoint: "tcp://old".into() }).unwrap();
+        assert_eq!(r.orders(&key(0), 7).unwrap().unwrap().workers[1].incarnation, 7);
+        let run = r.entries.get_mut(&key(0)).unwrap().run.as_mut().unwrap();
+        Arc::make_mut(&mut run.kept.wanted).orders.workers[1].since = 2;
+        r.refresh();
+        let told = &r.orders(&key(0), 7).unwrap().unwrap().workers[1];
+        assert_eq!((told.endpoint.as_deref(), told.incarnation), (None, 0));
     }
 
     #[test]

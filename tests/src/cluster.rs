@@ -246,6 +246,13 @@ impl Cluster {
         })
     }
 
+    /// Has nimbus do something, with an empty body.
+    pub fn post(&self, path: &str) -> serde_json::Value {
+        let request = ureq::post(format!("{}{path}", self.url)).header("authorization", format!("Bearer {}", self.token()));
+        let answer = request.config().timeout_global(Some(Duration::from_secs(10))).build().send_empty();
+        answer.unwrap_or_else(|e| panic!("{path}: {e}")).body_mut().read_json().unwrap()
+    }
+
     /// Asks nimbus.
     pub fn try_get<T: DeserializeOwned>(&self, path: &str) -> Option<T> {
         let token = std::fs::read_to_string(self.token_file()).ok()?;

@@ -92,6 +92,20 @@ fn a_worker_dies_and_is_started_again_and_the_counts_go_on() {
 }
 
 #[test]
+fn a_worker_is_started_anew_when_that_is_asked_for() {
+    let (cluster, before) = started(&[Machine::new("one", 2)]);
+    let told = cluster.squall(&["restart", "counted", "1"]).ok();
+    assert!(told.stdout.starts_with("worker 1 of counted runs on "), "{}", told.stdout);
+    let after = cluster.running("counted");
+    assert_eq!((after.workers[0].pid == before.workers[0].pid, after.workers[1].pid == before.workers[1].pid), (true, false));
+    assert!(after.workers.iter().all(|w| w.restarts == 0), "it did not die by itself");
+    let on = cluster.wait("counted", "more trees are acked", |t| acked(t) > acked(&after) + 500);
+    assert!(acked(&after) >= acked(&before) && on.components.iter().all(|c| c.errors == 0));
+    let missing = cluster.squall(&["restart", "counted", "2"]).code(4);
+    assert!(missing.stderr.contains("workers 0 to 1"), "{}", missing.stderr);
+}
+
+#[test]
 fn a_machine_dies_and_its_workers_move_to_another() {
     let (mut cluster, before) = started(&[Machine::new("one", 2), Machine::new("two", 2)]);
     let on_two: Vec<u32> = before.workers.iter().filter(|w| w.machine == "two").filter_map(|w| w.pid).collect();

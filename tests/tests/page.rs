@@ -163,6 +163,12 @@ fn actions_act_after_they_were_confirmed() {
     assert_eq!(status.components.iter().find(|c| c.id == "same").map(|c| c.tasks), Some(4));
     browser.wait("[...document.querySelectorAll('.node')].some((n) => n.textContent.includes('identity × 4'))");
 
+    let before = status.workers[0].pid;
+    browser.click("[aria-label=Workers] td button", "Restart");
+    browser.click("dialog button[type=submit]", "Restart");
+    browser.wait("!document.querySelector('dialog')");
+    cluster.wait("page", "a worker is another process", |t| t.workers[0].pid.is_some_and(|pid| Some(pid) != before));
+
     browser.click(".actions button", "Kill");
     browser.fill("dialog [name=wait]", "0");
     browser.click("dialog button[type=submit]", "Kill page");

@@ -155,6 +155,29 @@ fn a_log_level_counts_for_its_time() {
 }
 
 #[test]
+fn a_share_of_the_tuples_is_written_to_the_log_as_storms_debug_has_it() {
+    let cluster = Cluster::start(&[Machine::new("one", 1)]);
+    cluster.submit(&FLOW.replace("[spouts", "[config]\nlog = \"warn\"\n[spouts"));
+    cluster.running("flow");
+    let events = |text: &str| cluster.squall(&["logs", "flow", "-n", "100000", "--grep", text]).ok().lines().len();
+    assert_eq!(events("squall::events"), 0);
+    let done = cluster.post("/api/v1/topology/flow/component/same/debug/enable/10");
+    assert_eq!((&done["topologyOperation"], &done["status"]), (&Value::from("debug/enable"), &Value::from("success")));
+    wait_until("tuples are in the log", || events("squall::events] same/default task 2: {\"n\":") >= 20);
+    assert_eq!(events("squall::events] numbers/"), 0);
+    let page: Value = cluster.try_get("/api/v1/topology/flow/component/same").unwrap();
+    assert_eq!((&page["debug"], &page["samplingPct"]), (&Value::from(true), &Value::from(10)));
+    let found: Value = cluster.try_get(page["eventLogLink"].as_str().unwrap()).unwrap();
+    assert!(found["lines"].as_array().unwrap().len() >= 20, "{found}");
+    cluster.post("/api/v1/topology/flow/debug/enable/100");
+    wait_until("those of the others too", || events("squall::events] numbers/") > 0 && events("squall::events] last/") > 0);
+    cluster.post("/api/v1/topology/flow/debug/disable/0");
+    cluster.post("/api/v1/topology/flow/component/same/debug/disable/0");
+    let mut before = usize::MAX;
+    wait_until("no more are written", || std::mem::replace(&mut before, events("squall::events")) == events("squall::events"));
+}
+
+#[test]
 fn a_panic_is_told_with_the_calls_that_led_to_it() {
     let cluster = Cluster::start(&[Machine::new("one", 1)]);
     cluster.submit(

@@ -40,8 +40,13 @@ impl Log for Switched {
 pub(crate) struct Levels {
     usual: String,
     ordered: Vec<LogLevel>,
+    /// Tuples are written too.
+    events: bool,
     filter: Shared,
 }
+
+/// What writes tuples to the log.
+pub(crate) const EVENTS: &str = "squall::events";
 
 /// Sets up logging to `file`, at the level (or env_logger's per-module form) of the topology.
 pub(crate) fn init(file: &Path, filter: &str) -> io::Result<Levels> {
@@ -60,11 +65,14 @@ pub(crate) fn init(file: &Path, filter: &str) -> io::Result<Levels> {
 impl Levels {
     fn new(usual: &str) -> Self {
         let filter = Arc::new(RwLock::new(env_filter::Builder::new().build()));
-        Levels { usual: usual.to_owned(), ordered: Vec::new(), filter }
+        Levels { usual: usual.to_owned(), ordered: Vec::new(), events: false, filter }
     }
 
-    /// Has loggers log at these levels, and all others as usual.
-    pub(crate) fn set(&mut self, ordered: Vec<LogLevel>) {
+    /// Has loggers log at these levels, and all others as usual; and tuples, or not.
+    pub(crate) fn set(&mut self, ordered: Vec<LogLevel>, events: bool) {
+        if std::mem::replace(&mut self.events, events) != events {
+            log::set_max_level(self.apply());
+        }
         if ordered == self.ordered {
             return self.expire();
         }
@@ -103,6 +111,9 @@ impl Levels {
             };
             builder.filter(Some(l.logger.as_str()).filter(|m| !m.is_empty()), level);
         }
+        if self.events {
+            builder.filter(Some(EVENTS), LevelFilter::Info);
+        }
         let filter = builder.build();
         let most = filter.filter();
         *self.filter.write().unwrap_or_else(PoisonError::into_inner) = filter;
@@ -132,7 +143,9 @@ mod tests {
         assert_eq!(levels.apply(), LevelFilter::Debug);
         assert!(logs(&levels, "noisy::x::y", log::Level::Debug) && !logs(&levels, "noisy", log::Level::Warn));
         assert!(!logs(&levels, "a", log::Level::Error));
+        levels.events = true;
         levels.expire();
+        assert!(logs(&levels, EVENTS, log::Level::Info) && !logs(&levels, "b", log::Level::Info));
         assert!(logs(&levels, "a", log::Level::Warn) && logs(&levels, "noisy::x", log::Level::Debug));
     }
 }

@@ -223,10 +223,10 @@ impl Worker {
         self.epoch = orders.epoch;
         self.state = orders.state;
         self.links.command(Command::Peers { epoch: orders.epoch, workers: orders.workers });
-        let Instructions { log, taps, models } = orders.instructions;
-        self.log.set(log);
+        let Instructions { log, taps, debug, models } = orders.instructions;
+        self.log.set(log, !debug.is_empty());
         self.tapped = !taps.is_empty();
-        self.engine.shared.taps.set(&taps, &self.engine.shared.plan);
+        self.engine.shared.taps.set(&taps, &debug, &self.engine.shared.plan);
         self.models.follow(&models);
         if self.state != RunState::Active {
             self.engine.set_active(false);

@@ -111,6 +111,11 @@ impl Client {
         self.post(&topology(name, "/rebalance")?, rebalance)
     }
 
+    /// Has a worker started anew.
+    pub(crate) fn restart(&self, name: &str, worker: u32) -> Outcome<Accepted> {
+        self.post(&topology(name, &format!("/workers/{worker}/restart"))?, &serde_json::json!({}))
+    }
+
     pub(crate) fn kill(&self, name: &str, kill: &Kill) -> Outcome<Accepted> {
         self.post(&topology(name, "/kill")?, kill)
     }

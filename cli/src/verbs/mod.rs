@@ -20,6 +20,7 @@ pub(crate) mod metrics;
 pub(crate) mod model;
 pub(crate) mod nimbus;
 pub(crate) mod rebalance;
+pub(crate) mod restart;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod submit;

@@ -24,6 +24,9 @@ pub struct Instructions {
     /// Streams that somebody watches.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub taps: Vec<Tap>,
+    /// What of the tuples that a component emits is written to the log, in percent by component; of all under the empty name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub debug: BTreeMap<String, u8>,
     /// Versions of models by the models' names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub models: BTreeMap<String, ModelOrder>,

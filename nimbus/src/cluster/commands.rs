@@ -48,6 +48,7 @@ impl World {
             epoch: 0,
             workers: Vec::new(),
             log: Vec::new(),
+            debug: Default::default(),
             models: super::models::first(&plan, now),
         };
         let counter = Change::put(COUNTER, number.to_string().into_bytes()).expecting(self.counter.1);
@@ -159,7 +160,7 @@ impl World {
     }
 }
 
-fn accepted(record: &Record) -> Accepted {
+pub(super) fn accepted(record: &Record) -> Accepted {
     Accepted { id: record.id.clone(), name: record.name.clone(), state: record.stage.shown() }
 }
 

@@ -35,6 +35,7 @@ impl World {
         let taps = self.taps.values().filter(|o| o.topology == t.record.id);
         Instructions {
             log: t.record.log.clone(),
+            debug: t.record.debug.clone(),
             taps: taps.map(|o| o.tap.clone()).collect(),
             models: models::orders(&t.record),
         }

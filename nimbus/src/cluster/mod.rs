@@ -3,6 +3,7 @@
 
 mod assign;
 mod commands;
+mod debug;
 mod desired;
 mod errors;
 mod heartbeat;
@@ -12,6 +13,7 @@ mod live;
 mod models;
 mod positions;
 mod record;
+mod restart;
 mod statistics;
 mod status;
 mod wait;
@@ -32,6 +34,7 @@ use crate::store::{Change, Expect, StateStore};
 use record::{COUNTER, Record, SUPERVISORS, TOPOLOGIES};
 use statistics::Statistics;
 
+pub(crate) use debug::{Debug, share};
 pub(crate) use history::{Past, Whose};
 pub(crate) use instruct::LONGEST_LOG_MS;
 pub(crate) use live::{Seen, emitted, taken};

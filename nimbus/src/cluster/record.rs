@@ -27,6 +27,9 @@ pub(crate) struct Record {
     /// Levels of loggers, each for a time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) log: Vec<LogLevel>,
+    /// What of its tuples workers write to their logs, in percent by component; of all under the empty name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) debug: BTreeMap<String, u8>,
     /// The deployments of each model, oldest first.
     #[serde(default)]
     pub(crate) models: BTreeMap<String, Vec<Deployment>>,

@@ -70,6 +70,7 @@ fn guarded(nimbus: &Arc<Nimbus>) -> Router<Arc<Nimbus>> {
         .route("/v1/topologies/{name}/deactivate", post(topologies::deactivate))
         .route("/v1/topologies/{name}/rebalance", post(topologies::rebalance))
         .route("/v1/topologies/{name}/kill", post(topologies::kill))
+        .route("/v1/topologies/{name}/workers/{worker}/restart", post(topologies::restart))
         .route("/v1/topologies/{name}/models", get(models::list))
         .route("/v1/topologies/{name}/models/{model}/deploy", post(models::deploy))
         .route("/v1/topologies/{name}/models/{model}/rollback", post(models::rollback))

@@ -67,3 +67,7 @@ pub(super) async fn kill(State(nimbus): Shared, Path(name): Path<String>, reques
     let kill: Kill = body(request, LONGEST_COMMAND).await?;
     nimbus.change(|w| w.find(&name).and_then(|id| w.kill(&id, kill))).map(|a| Json(a).into_response())
 }
+
+pub(super) async fn restart(State(nimbus): Shared, Path((name, worker)): Path<(String, u32)>) -> Result<Response, Denied> {
+    nimbus.change(|w| w.find(&name).and_then(|id| w.restart(&id, worker))).map(|a| Json(a).into_response())
+}

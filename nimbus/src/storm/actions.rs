@@ -8,13 +8,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use squall_core::control::{Kill, Rebalance};
 
-use super::{Answer, Failed};
-use crate::denied::{Denied, Kind};
+use super::Answer;
+use crate::denied::Denied;
 use crate::http::{Path, Shared, body};
 
 const LONGEST_COMMAND: usize = 64 << 10;
 
-fn done(operation: &str, id: &str) -> Answer {
+pub(super) fn done(operation: &str, id: &str) -> Answer {
     Ok(Json(json!({"topologyOperation": operation, "topologyId": id, "status": "success"})))
 }
 
@@ -79,10 +79,4 @@ pub(super) async fn rebalance(State(nimbus): Shared, path: Waiting, request: Req
     };
     let done_to = nimbus.change(|w| w.find(&id).and_then(|id| w.rebalance(&id, change)))?;
     done("rebalance", &done_to.id)
-}
-
-/// What cannot be done is not said to be done.
-pub(super) async fn unknown() -> Failed {
-    let remedy = "`squall tap` shows tuples, `squall loglevel` changes levels, perf profiles workers";
-    Failed::from(Denied::new(Kind::Wrong, "Squall has no such action", remedy))
 }

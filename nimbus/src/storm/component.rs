@@ -19,6 +19,8 @@ pub(super) async fn page(State(nimbus): Shared, Path((id, component)): Path<(Str
     let (c, tasks) = (&v.plan.components[at], v.plan.tasks(at));
     let spout = c.kind == ComponentKind::Spout;
     let (window, hint) = v.window();
+    let (debug, percent) = v.debug(&c.id);
+    let events = format!("/v1/topologies/{}/logs/search?text=squall::events]%20{}/", v.status.id, c.id);
     let sums = v.sums(&c.id);
 
     let by_window = v.windows.iter().zip(WINDOWS).map(|(p, w)| {
@@ -59,11 +61,12 @@ pub(super) async fn page(State(nimbus): Shared, Path((id, component)): Path<(Str
         "componentType": c.kind.to_string(), "executors": c.parallelism, "tasks": c.parallelism,
         "requestedMemOnHeap": 0.0, "requestedMemOffHeap": 0.0, "requestedCpu": 0.0, "requestedGenericResources": "",
         "topologyId": v.status.id, "encodedTopologyId": v.status.id, "topologyStatus": v.status.state.to_string(),
-        "window": window, "windowHint": hint, "debug": false, "samplingPct": 100, "eventLogLink": "",
+        "window": window, "windowHint": hint, "debug": debug, "samplingPct": percent,
+        "eventLogLink": if debug { events.as_str() } else { "" },
         "schedulerDisplayResource": false,
         "inputStats": inputs.collect::<Vec<_>>(), "outputStats": outputs.collect::<Vec<_>>(),
         "executorStats": executors.collect::<Vec<_>>(), "componentErrors": errors.collect::<Vec<_>>(),
-        "profilingAndDebuggingCapable": false, "profileActionEnabled": false, "profilerActive": [],
+        "profilingAndDebuggingCapable": true, "profileActionEnabled": false, "profilerActive": [],
     }));
     page.insert(if spout { "spoutSummary" } else { "boltStats" }.to_owned(), json!(by_window.collect::<Vec<_>>()));
     Ok(Json(Value::Object(page)))

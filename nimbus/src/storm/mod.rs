@@ -5,8 +5,10 @@
 mod actions;
 mod cluster;
 mod component;
+mod debug;
 mod logconfig;
 mod pretty;
+mod profiling;
 mod topology;
 mod view;
 mod visualization;
@@ -46,9 +48,13 @@ pub(crate) fn router() -> Router<Arc<Nimbus>> {
         .route("/api/v1/topology/{id}/deactivate", post(actions::deactivate))
         .route("/api/v1/topology/{id}/rebalance/{wait}", post(actions::rebalance))
         .route("/api/v1/topology/{id}/kill/{wait}", post(actions::kill))
-        .route("/api/v1/topology/{id}/debug/{action}/{percent}", post(actions::unknown))
-        .route("/api/v1/topology/{id}/component/{component}/debug/{action}/{percent}", post(actions::unknown))
-        .route("/api/v1/topology/{id}/profiling/{*rest}", get(actions::unknown).post(actions::unknown))
+        .route("/api/v1/topology/{id}/debug/{action}/{percent}", post(debug::whole))
+        .route("/api/v1/topology/{id}/component/{component}/debug/{action}/{percent}", post(debug::component))
+        .route(
+            "/api/v1/topology/{id}/profiling/restartworker/{worker}",
+            get(profiling::restart_worker).post(profiling::restart_worker),
+        )
+        .route("/api/v1/topology/{id}/profiling/{*rest}", get(profiling::unknown).post(profiling::unknown))
 }
 
 /// A refusal in Storm's form.

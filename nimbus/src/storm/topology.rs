@@ -85,12 +85,13 @@ pub(super) async fn page(State(nimbus): Shared, Path(id): Path<String>, uri: Uri
     };
     let stats = v.windows.iter().zip(WINDOWS).map(|(p, w)| window_stats(&v.plan, p, (w.1, w.2)));
     let (window, hint) = v.window();
+    let (debug, percent) = v.debug("");
     let mut page = object(line(&v.status));
     let memory = page.get("assignedTotalMem").cloned().unwrap_or_default();
     page.append(&mut object(json!({
         "user": null, "window": window, "windowHint": hint,
         "msgTimeout": v.plan.settings.message_timeout.as_secs(),
-        "configuration": configuration(&v.plan), "debug": false, "samplingPct": 100,
+        "configuration": configuration(&v.plan), "debug": debug, "samplingPct": percent,
         "topologyStats": stats.collect::<Vec<_>>(),
         "spouts": of_kind(ComponentKind::Spout), "bolts": of_kind(ComponentKind::Bolt),
         "workers": v.status.workers.iter().map(|w| worker(&v.status, w)).collect::<Vec<_>>(),

@@ -11,7 +11,7 @@ use squall_core::{ComponentKind, Grouping, Plan, PlannedComponent};
 
 use super::Failed;
 use super::pretty::{WINDOWS, mean, millis, window};
-use crate::cluster::{Whole, emitted};
+use crate::cluster::{Debug, Whole, emitted, share};
 use crate::denied::Denied;
 use crate::history::{Numbers, Point, Sums, TaskSums};
 use crate::nimbus::Nimbus;
@@ -35,6 +35,7 @@ impl Ask {
 pub(super) struct View {
     pub(super) status: TopologyStatus,
     pub(super) plan: Arc<Plan>,
+    debug: Debug,
     /// In the order of [`WINDOWS`].
     pub(super) windows: Vec<Point>,
     /// The place in it of the window that was asked for.
@@ -45,7 +46,7 @@ pub(super) struct View {
 impl View {
     pub(super) async fn of(nimbus: &Arc<Nimbus>, id: &str, uri: &Uri) -> Result<View, Failed> {
         let asked = window(Ask::of(uri)?.window.as_deref());
-        let whole = nimbus.look(|w| w.find(id).and_then(|id| w.whole(&id)))?;
+        let (whole, debug) = nimbus.look(|w| w.find(id).and_then(|id| Ok((w.whole(&id)?, w.debug(&id)?))))?;
         let Whole { status, plan, past, all_time, unix_ms } = whole;
         let read = move || {
             let sums = WINDOWS.iter().filter_map(|(seconds, ..)| *seconds).map(|seconds| past.sum(seconds));
@@ -56,7 +57,7 @@ impl View {
         let mut windows = read.and_then(|r| r).map_err(Denied::from)?;
         windows.push(all_time);
         let asked = WINDOWS.iter().position(|w| w.1 == asked.1).unwrap_or(WINDOWS.len() - 1);
-        Ok(View { status, plan, windows, asked, unix_ms })
+        Ok(View { status, plan, debug, windows, asked, unix_ms })
     }
 
     pub(super) fn window(&self) -> (&'static str, &'static str) {
@@ -94,6 +95,13 @@ impl View {
             "errorLapsedSecs": self.unix_ms.saturating_sub(e.unix_ms) / 1000,
             "errorWorkerLogLink": self.log_link(e.worker),
         })
+    }
+
+    /// Whether tuples of a component, or of all under the empty name, are written to logs, and how many in percent.
+    pub(super) fn debug(&self, component: &str) -> (bool, u8) {
+        let share = share(&self.debug, component);
+        // Storm's value while it is off.
+        (share.is_some(), share.unwrap_or(10))
     }
 
     pub(super) fn log_link(&self, worker: u32) -> String {

@@ -144,7 +144,7 @@ fn storms_paths_answer_with_storms_fields_and_real_values() {
 #[test]
 fn storms_actions_act() {
     let dir = tempfile::tempdir().unwrap();
-    let (nimbus, _s, id) = counted(dir.path());
+    let (nimbus, mut s, id) = counted(dir.path());
     let post = |path: &str, body: Value| nimbus.post(&format!("/api/v1/topology/{id}/{path}"), body);
     let state = || nimbus.get("/v1/topologies/p").1["state"].clone();
     let done = |operation: &str| json!({"topologyOperation": operation, "topologyId": id, "status": "success"});
@@ -168,7 +168,22 @@ fn storms_actions_act() {
     assert_eq!(set(json!({"squall_worker::link": {"target_level": null}})).0, 200);
     assert_eq!(levels().as_object().unwrap().len(), 1);
 
-    assert_eq!(post("debug/enable/10", Value::Null).0, 500, "what cannot be done is not said to be done");
+    assert_eq!(post("debug/enable/2.5", Value::Null), (200, done("debug/enable")));
+    assert_eq!(post("component/sum/debug/enable/40", Value::Null), (200, done("debug/enable")));
+    let debug = |path: &str| {
+        let page = nimbus.get(&format!("/api/v1/topology/{id}{path}")).1;
+        (page["debug"].clone(), page["samplingPct"].clone())
+    };
+    assert_eq!([debug(""), debug("/component/count"), debug("/component/sum")], [3, 3, 40].map(|n| (json!(true), json!(n))));
+    s.hear(&nimbus);
+    assert_eq!(s.desired[0]["orders"]["instructions"]["debug"], json!({"": 3, "sum": 40}));
+    assert_eq!(post("component/sum/debug/disable/0", Value::Null), (200, done("debug/disable")));
+    assert_eq!(post("debug/disable/0", Value::Null), (200, done("debug/disable")));
+    assert_eq!([debug(""), debug("/component/sum")], [10, 10].map(|n| (json!(false), json!(n))));
+    for wrong in ["debug/enable/101", "debug/enable/0", "debug/on/10", "component/nothing/debug/enable/10", "debug/enable/x"] {
+        assert_eq!(post(wrong, Value::Null).0, 500, "{wrong}");
+    }
+    assert_eq!(post("profiling/start/h:1/10", Value::Null).0, 500, "what cannot be done is not said to be done");
     let wrong = post("rebalance/5", json!({"rebalanceOptions": {"executors": {"nothing": 3}}}));
     assert_eq!(wrong.0, 500, "{}", wrong.1);
     assert_eq!(post("rebalance/5", json!({"rebalanceOptions": {"numWorkers": 2, "executors": {"sum": "many"}}})).0, 500);
@@ -177,6 +192,41 @@ fn storms_actions_act() {
     assert_eq!(state(), "REBALANCING");
     assert_eq!(post("kill/30", Value::Null), (200, done("kill")));
     assert_eq!(state(), "KILLED");
+}
+
+#[test]
+fn a_worker_is_started_anew_and_its_last_counts_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let (nimbus, mut s, id) = counted(dir.path());
+    s.hear(&nimbus);
+    let worker = nimbus.get(&format!("/api/v1/topology-workers/{id}")).1["hostPortList"][0].clone();
+    let worker = format!("{}:{}", worker["host"].as_str().unwrap(), worker["port"]);
+    let restart = |worker: &str| nimbus.get(&format!("/api/v1/topology/{id}/profiling/restartworker/{worker}"));
+    assert_eq!(restart("h:7").0, 500);
+    assert_eq!(nimbus.post("/v1/topologies/p/workers/1/restart", Value::Null).0, 404);
+    let epoch = |s: &Fake| s.desired[0]["orders"]["epoch"].as_u64().unwrap();
+    let before = epoch(&s);
+    assert_eq!(restart(&worker), (200, json!({"status": "ok", "id": worker})));
+    s.hear(&nimbus);
+    assert_eq!((epoch(&s), &s.desired[0]["orders"]["workers"][0]["since"]), (before + 1, &json!(before + 1)));
+    // It stops, says what it counted since, and another takes its place.
+    let died = {
+        let mut workers = s.workers.lock().unwrap();
+        let mut last = workers[0]["report"].clone();
+        last["tasks"][0]["emitted"] = json!(65);
+        let died = json!([{"plan": workers[0]["plan"], "report": last}]);
+        workers.clear();
+        died
+    };
+    s.obey(1);
+    s.set(0, "died", died);
+    s.beat(&nimbus);
+    let status = nimbus.get("/v1/topologies/p").1;
+    assert_eq!(status["components"][0]["emitted"], 65, "{status}");
+    assert_eq!(status["workers"][0]["phase"], "running");
+    let said: Vec<String> =
+        nimbus.get("/v1/topologies/p/history").1["events"].as_array().unwrap().iter().map(|e| e["text"].to_string()).collect();
+    assert!(said.iter().any(|t| t.contains("worker 0 is started anew")), "{said:?}");
 }
 
 #[test]

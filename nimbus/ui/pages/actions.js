@@ -21,6 +21,12 @@ export const deactivate = (name) => ask({
   run: () => call(of(name, 'deactivate'), { method: 'POST' }),
 });
 
+export const restart = (name, worker) => ask({
+  title: `Restart worker ${worker} of ${name}?`, text: 'Its process stops and another starts in its place. The rest goes on; trees that it had a part in fail and are replayed.',
+  verb: 'Restart',
+  run: () => call(of(name, `workers/${worker}/restart`), { method: 'POST' }),
+});
+
 export const kill = (name) => ask({
   title: `Kill ${name}?`, text: 'Its spouts pause, tuples under way have this long to finish, then its workers stop and the topology is gone, with its statistics.',
   fields: [WAIT], verb: `Kill ${name}`, danger: true,

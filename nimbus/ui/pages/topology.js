@@ -159,6 +159,7 @@ function workerTable(name) {
       { name: 'Up', num: true, sort: (w) => w.uptime_ms, show: (w) => span(w.uptime_ms) },
       { name: 'Restarts', num: true, sort: (w) => w.restarts, show: (w) => w.restarts },
       { name: 'Last end', mark: (w) => w.last_exit?.incarnation ?? '', show: (w) => (w.last_exit ? h('span', { title: w.last_exit.output }, `${w.last_exit.how} at ${clock(w.last_exit.unix_ms)}`) : '–') },
+      { name: '', mark: () => '', show: (w) => h('button', { type: 'button', class: 'plain', 'aria-label': `Restart worker ${w.worker}`, onclick: () => actions.restart(name, w.worker) }, 'Restart …') },
     ],
   });
 }

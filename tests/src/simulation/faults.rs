@@ -14,7 +14,7 @@ impl Simulation {
         let (now, m) = (self.now(), self.dice(|d| d.below(MACHINES)));
         // Shorter than a lease, or longer.
         let long = self.up_to(3 * LEASE);
-        match self.dice(|d| d.below(16)) {
+        match self.dice(|d| d.below(17)) {
             3 => self.any_process(m, "hangs", |s, at| s.machines[m].processes[at].hangs = true),
             4 => {
                 self.note(format!("the supervisor of m{m} is killed, for {long:?}"));
@@ -48,6 +48,7 @@ impl Simulation {
                 self.note(format!("the topology pauses, for {long:?}"));
                 self.activate_at = Some(now + long);
             }
+            16 => self.start_anew(),
             _ => self.any_process(m, "dies", |s, at| s.vanish(m, at)),
         }
     }
@@ -86,6 +87,20 @@ impl Simulation {
         let done = self.nimbus.rebalance(&self.topology, Rebalance { wait_ms: Some(wait_ms), workers, parallelism });
         self.note(format!("rebalance to {workers:?} workers, {tasks:?} tasks, wait {wait_ms} ms: {done:?}"));
         self.oracle.may_change |= done.is_ok();
+        self.check_assignment();
+    }
+
+    fn start_anew(&mut self) {
+        if self.nimbus_away.is_some() {
+            return;
+        }
+        self.check_assignment();
+        let worker = self.dice(|d| d.below(SLOTS as usize * MACHINES)) as u32;
+        let done = self.nimbus.restart_worker(&self.topology, worker);
+        self.note(format!("worker {worker} is to start anew: {done:?}"));
+        if done.is_ok() {
+            self.oracle.started_anew(worker);
+        }
         self.check_assignment();
     }
 

@@ -41,6 +41,12 @@ impl Oracle {
         self.heard.values_mut().filter(waited_for).for_each(|heard| heard.0 = now);
     }
 
+    /// A worker was asked to start anew: it has its place from another epoch, and nothing else changes.
+    pub(super) fn started_anew(&mut self, worker: u32) {
+        self.assignment.epoch += 1;
+        self.since[worker as usize] = self.assignment.epoch;
+    }
+
     fn silent_for(&self, supervisor: &str, now: Duration) -> Duration {
         now - self.heard.get(supervisor).map_or(Duration::ZERO, |heard| heard.0)
     }

@@ -1,6 +1,7 @@
-//! Watched streams: now and then a tuple is copied on its way into the first bolt that takes the stream, or, where none does, when it
-//! is emitted.
+//! Watched streams: now and then a tuple is copied, or written to the log, on its way into the first bolt that takes the stream, or,
+//! where none does, when it is emitted.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -9,6 +10,7 @@ use serde_json::Value;
 use squall_core::control::{Sample, Tap};
 use squall_core::{Batch, Columns, Grouping, Lineage, Plan, Schema, Source, ValueRef};
 
+use crate::logging::EVENTS;
 use crate::sync::lock;
 use crate::text::cut;
 
@@ -18,6 +20,8 @@ const MOST: usize = 1000;
 const MOST_BYTES: usize = 1 << 20;
 /// Elements of a list and bytes of a text that are shown.
 const LONGEST: usize = 256;
+/// Tuples of a stream that are written to the log a second at most, whatever the share.
+const LOGGED_PER_SECOND: u32 = 100;
 
 /// All taps of the worker. Without any, a batch costs one look at `on`.
 #[derive(Default)]
@@ -28,10 +32,26 @@ pub(crate) struct Taps {
 }
 
 struct Watched {
-    tap: Tap,
+    component: String,
+    stream: String,
+    to: To,
     at: Place,
-    /// What may still be caught, and since when that has grown.
-    allowance: Mutex<(f64, Instant)>,
+    allowance: Mutex<Allowance>,
+}
+
+/// What becomes of a tuple.
+#[derive(Clone, Copy, PartialEq)]
+enum To {
+    Tap { id: u64, per_second: u32 },
+    Log { percent: u8 },
+}
+
+struct Allowance {
+    /// What may still be caught: a bucket that holds what a second allows.
+    left: f64,
+    since: Instant,
+    /// The part of a tuple that is due by the share, in percent.
+    due: u64,
 }
 
 /// Where every tuple of a stream passes once.
@@ -44,16 +64,27 @@ enum Place {
 }
 
 impl Taps {
-    /// Watches these streams and no other. One that is watched already goes on with its allowance.
-    pub(crate) fn set(&self, wanted: &[Tap], plan: &Plan) {
+    /// Watches these streams and no other, and writes these shares of what components emit to the log. One that is watched already
+    /// goes on with its allowance.
+    pub(crate) fn set(&self, taps: &[Tap], debug: &BTreeMap<String, u8>, plan: &Plan) {
+        let tapped = taps.iter().map(|t| (&t.component, &t.stream, To::Tap { id: t.id, per_second: t.per_second }));
+        let logged = plan.components.iter().filter_map(|c| Some((c, *debug.get(&c.id).or_else(|| debug.get(""))?)));
+        let logged = logged.flat_map(|(c, percent)| c.outputs.iter().map(move |o| (&c.id, &o.name, To::Log { percent })));
+        let wanted: Vec<_> = tapped.chain(logged).collect();
         let mut taps = self.taps.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        taps.retain(|w| wanted.contains(&w.tap));
-        for tap in wanted {
-            if taps.iter().any(|w| w.tap == *tap) {
+        taps.retain(|w| wanted.contains(&(&w.component, &w.stream, w.to)));
+        for (component, stream, to) in wanted {
+            if taps.iter().any(|w| (&w.component, &w.stream, w.to) == (component, stream, to)) {
                 continue;
             }
-            let at = place(plan, tap);
-            taps.push(Watched { tap: tap.clone(), at, allowance: Mutex::new((1.0, Instant::now())) });
+            let allowance = Allowance { left: 1.0, since: Instant::now(), due: 0 };
+            taps.push(Watched {
+                component: component.clone(),
+                stream: stream.clone(),
+                to,
+                at: place(plan, component, stream),
+                allowance: Mutex::new(allowance),
+            });
         }
         self.on.store(!taps.is_empty(), Ordering::Relaxed);
     }
@@ -96,7 +127,10 @@ impl Taps {
             let mut json = tuple.to_json();
             let cut = shorten(&mut json);
             let task = batch.source().task;
-            self.keep(Sample { tap: watched.tap.id, task, unix_ms: unix_ms(), tuple: json, cut });
+            match watched.to {
+                To::Tap { id, .. } => self.keep(Sample { tap: id, task, unix_ms: unix_ms(), tuple: json, cut }),
+                To::Log { .. } => log::info!(target: EVENTS, "{}/{} task {task}: {json}", watched.component, watched.stream),
+            }
         }
     }
 
@@ -117,24 +151,30 @@ impl Taps {
 
 impl Watched {
     fn is_of(&self, source: &Source) -> bool {
-        *self.tap.component == *source.component && *self.tap.stream == *source.stream
+        *self.component == *source.component && *self.stream == *source.stream
     }
 
-    /// How many of so many tuples may be caught now: a bucket that holds the samples of a second.
+    /// How many of so many tuples are caught now.
     fn allowed(&self, tuples: usize) -> usize {
         let mut allowance = lock(&self.allowance);
-        let rate = f64::from(self.tap.per_second);
-        let grown = allowance.1.elapsed();
-        *allowance = ((allowance.0 + grown.min(Duration::from_secs(1)).as_secs_f64() * rate).min(rate), Instant::now());
-        let n = (allowance.0 as usize).min(tuples);
-        allowance.0 -= n as f64;
+        let (rate, share) = match self.to {
+            To::Tap { per_second, .. } => (per_second, 100),
+            To::Log { percent } => (LOGGED_PER_SECOND, u64::from(percent)),
+        };
+        let (rate, grown) = (f64::from(rate), allowance.since.elapsed().min(Duration::from_secs(1)));
+        allowance.left = (allowance.left + grown.as_secs_f64() * rate).min(rate);
+        allowance.since = Instant::now();
+        let due = allowance.due + tuples as u64 * share;
+        allowance.due = due % 100;
+        let n = (allowance.left as usize).min((due / 100) as usize);
+        allowance.left -= n as f64;
         n
     }
 }
 
-fn place(plan: &Plan, tap: &Tap) -> Place {
+fn place(plan: &Plan, from: &str, stream: &str) -> Place {
     let taken = plan.components.iter().enumerate().find_map(|(c, component)| {
-        let input = component.inputs.iter().find(|i| i.from == tap.component && i.stream == tap.stream)?;
+        let input = component.inputs.iter().find(|i| i.from == from && i.stream == stream)?;
         Some(Place::Into(c, (input.grouping == Grouping::All).then(|| plan.tasks(c).start)))
     });
     taken.unwrap_or(Place::OutOf)
@@ -194,10 +234,10 @@ mod tests {
         let (columns, lineage) = Batch::of(schema.clone(), rows).unwrap().into_parts();
         let source = squall_core::Source { component: "numbers".into(), stream: "default".into(), task: 1 };
         let batch = Batch::new(source, columns, lineage);
-        let taps = Taps::default();
+        let (taps, none) = (Taps::default(), BTreeMap::new());
         assert!(!taps.is_on());
         let tap = |id, stream: &str| Tap { id, component: "numbers".into(), stream: stream.into(), per_second: 50 };
-        taps.set(&[tap(1, "late"), tap(2, "default")], &plan);
+        taps.set(&[tap(1, "late"), tap(2, "default")], &none, &plan);
         assert!(taps.is_on());
         // Both tasks of `all` get every batch, and `other` too.
         let begun = Instant::now();
@@ -211,14 +251,25 @@ mod tests {
         assert!(!caught.is_empty() && caught.len() as f64 <= most, "{} caught", caught.len());
         assert!(caught.iter().all(|s| s.tap == 2 && s.task == 1 && s.tuple["n"].is_i64()));
         // On a stream that nobody takes, what is emitted.
-        taps.set(&[tap(3, "late")], &plan);
+        taps.set(&[tap(3, "late")], &none, &plan);
         let late = squall_core::Source { component: "numbers".into(), stream: "late".into(), task: 1 };
         taps.see_row(&late, &Arc::new(schema.clone()), &[ValueRef::Int(7)]);
         taps.see_row(batch.source(), &Arc::new(schema.clone()), &[ValueRef::Int(8)]);
         let caught = taps.take();
         assert_eq!(caught.iter().map(|s| (s.tap, s.tuple["n"].as_i64())).collect::<Vec<_>>(), [(3, Some(7))]);
-        taps.set(&[], &plan);
+        taps.set(&[], &none, &plan);
         assert!(!taps.is_on() && taps.take().is_empty());
+    }
+
+    #[test]
+    fn a_share_of_tuples_is_due_for_the_log_up_to_a_rate() {
+        let to = To::Log { percent: 30 };
+        let allowance = Mutex::new(Allowance { left: 50.0, since: Instant::now(), due: 0 });
+        let (component, stream, at) = (String::new(), String::new(), Place::OutOf);
+        let watched = Watched { component, stream, to, at, allowance };
+        let due: Vec<usize> = (0..10).map(|_| watched.allowed(1)).collect();
+        assert_eq!(due.iter().sum::<usize>(), 3, "{due:?}");
+        assert!(watched.allowed(1_000_000) <= LOGGED_PER_SECOND as usize);
     }
 
     #[test]

@@ -61,6 +61,12 @@ pub(super) const CALLS: &[Call] = &[
     post("/v1/topologies/{name}/deactivate", "Pauses its spouts", "", Json("Accepted")),
     post("/v1/topologies/{name}/rebalance", "Spreads its tasks anew", "Rebalance", Json("Accepted")),
     post("/v1/topologies/{name}/kill", "Ends it", "Kill", Json("Accepted")),
+    post(
+        "/v1/topologies/{name}/workers/{worker}/restart",
+        "Has a worker stop and start anew in its slot",
+        "",
+        Json("Accepted"),
+    ),
     get("/v1/topologies/{name}/models", "Versions of its models; with `after` a long poll", WAIT, Json("TopologyModels")),
     post("/v1/topologies/{name}/models/{model}/deploy", "Deploys a version that was uploaded", "Deploy", Json("Deployment")),
     post("/v1/topologies/{name}/models/{model}/rollback", "Deploys an earlier version again", "Rollback", Json("Deployment")),
