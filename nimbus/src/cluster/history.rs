@@ -127,8 +127,11 @@ impl Past {
         let from = self.unix_s.saturating_sub(seconds);
         let from = from - from % tier.step_s;
         let mut points = self.book.points(&self.id, tier, from, with_tasks)?;
-        let newest = self.newest.iter().filter(|(t, at, _)| *t == tier.number && *at >= from);
-        points.extend(newest.map(|(_, at, p)| (*at, p.clone())));
+        for (_, at, point) in self.newest.iter().filter(|(t, at, _)| *t == tier.number && *at >= from) {
+            // Without the tasks of the rest, it cannot be told from these how busy they were.
+            let tasks = if with_tasks { point.tasks.clone() } else { Default::default() };
+            points.entry(*at).or_default().merge(&Point { tasks, ..point.clone() });
+        }
         Ok(points)
     }
 

@@ -1,4 +1,5 @@
-//! A topology's points as they grow: the newest seconds stay open for reports that are late, finished ones go to the store.
+//! A topology's points as they grow: the newest seconds stay open for reports that are late, finished ones go to the store. What is
+//! later still (nobody heard a machine, or nimbus was away) is added to them there.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,6 +12,8 @@ use super::{Point, TIERS, difference};
 
 /// A second is finished when it is so many seconds old: reports come once a second, and with the next heartbeat.
 const OPEN_S: u64 = 4;
+/// Reports are spread over no more seconds than that: there are no finer points of what was before.
+const REACH_S: u64 = TIERS[0].kept.as_secs();
 /// The newest finished seconds, for what is shown as "now".
 const RECENT: usize = 10;
 /// The newest finished seconds of which only the throughput is remembered, for small trend lines.
@@ -22,6 +25,10 @@ const TREND: usize = 60;
 pub(crate) struct Series {
     /// Seconds that reports may still add to, by unix second.
     open: BTreeMap<u64, Open>,
+    /// The newest finished second; 0 before there is any.
+    done: u64,
+    /// What is to be added to finished seconds.
+    late: BTreeMap<u64, Open>,
     /// The point of each coarser tier that is growing, and when it began.
     growing: Vec<Option<(u64, Open)>>,
     #[serde(skip)]
@@ -62,13 +69,15 @@ pub(crate) struct Counted<'a> {
 }
 
 impl Series {
-    /// Spreads what was counted between two reports over the seconds between them. What reaches back beyond the open seconds goes
-    /// to the oldest of them, which then covers that time.
+    /// Spreads what was counted between two reports over the seconds between them. What reaches back too far goes to the oldest of
+    /// them, which then covers that time.
     pub(crate) fn add(&mut self, c: Counted<'_>) {
         let to = c.to_ms.max(1);
         let from = c.from_ms.min(to - 1);
         let of = to - from;
-        let (last, first) = ((to - 1) / 1000, (from / 1000).max(self.oldest((to - 1) / 1000)));
+        let last = (to - 1) / 1000;
+        let first = (from / 1000).max((last + 1).saturating_sub(REACH_S));
+        self.mind(last);
         let mut differences = Vec::new();
         for t in &c.now.tasks {
             let Some(at) = c.plan.component_of(t.task) else { continue };
@@ -77,13 +86,20 @@ impl Series {
             let before = c.before.tasks.iter().find(|b| b.task == t.task);
             differences.push((component.id.as_str(), place, difference(before, t)));
         }
-        for second in first.min(last)..=last {
+        for second in first..=last {
             let begin = if second == first { 0 } else { (second * 1000).saturating_sub(from) };
             let end = if second == last { of } else { ((second + 1) * 1000).saturating_sub(from) };
             let share = Share { from: begin, to: end, of };
-            let open = self.open.entry(second).or_default();
             let covers = if second == first { ((second + 1) * 1000).saturating_sub(from) } else { 1000 };
-            open.point.ms = open.point.ms.max(1000).max(covers);
+            let open = if second > self.done {
+                let open = self.open.entry(second).or_default();
+                open.point.ms = open.point.ms.max(1000).max(covers);
+                open
+            } else {
+                let late = self.late.entry(second).or_default();
+                late.point.ms = late.point.ms.max(covers.saturating_sub(1000));
+                late
+            };
             open.point.tasks = std::mem::take(&mut open.tasks);
             differences.iter().for_each(|(id, place, d)| open.point.count(id, *place, &share.of(d)));
             open.tasks = std::mem::take(&mut open.point.tasks);
@@ -92,23 +108,28 @@ impl Series {
 
     /// Counts errors of a component, heard now.
     pub(crate) fn err(&mut self, component: &str, count: u64, unix_ms: u64) {
-        let second = (unix_ms.max(1) - 1) / 1000;
-        let second = second.max(self.oldest(second));
-        let sums = self.open.entry(second).or_default().point.components.entry(component.to_owned()).or_default();
+        let sums = self.open_at(unix_ms).point.components.entry(component.to_owned()).or_default();
         sums.errors = sums.errors.saturating_add(count);
     }
 
     /// What waits for a component now, and how many trees are under way.
     pub(crate) fn gauge(&mut self, component: &str, queued: u64, pending: u64, unix_ms: u64) {
-        let second = (unix_ms.max(1) - 1) / 1000;
-        let second = second.max(self.oldest(second));
-        let sums = self.open.entry(second).or_default().point.components.entry(component.to_owned()).or_default();
+        let sums = self.open_at(unix_ms).point.components.entry(component.to_owned()).or_default();
         (sums.queued, sums.pending) = (sums.queued.max(queued), sums.pending.max(pending));
     }
 
-    fn oldest(&self, newest: u64) -> u64 {
-        let open = self.open.keys().next().copied();
-        open.unwrap_or(newest.saturating_sub(OPEN_S)).max(newest.saturating_sub(OPEN_S)).min(newest)
+    /// The open second of this moment.
+    fn open_at(&mut self, unix_ms: u64) -> &mut Open {
+        let second = (unix_ms.max(1) - 1) / 1000;
+        self.mind(second);
+        self.open.entry(second.max(self.done + 1)).or_default()
+    }
+
+    /// It is this second. A clock that was set back must not make everything late until it has caught up.
+    fn mind(&mut self, second: u64) {
+        if second + OPEN_S < self.done {
+            self.done = 0;
+        }
     }
 
     /// Time has come to this unix second: finishes what is old enough. `throughput` of a point is what its trend line shows.
@@ -116,7 +137,12 @@ impl Series {
         let newest = self.open.keys().next_back().copied().unwrap_or(second);
         // A clock that was set back must not hold up everything until it has caught up.
         let now = if newest > second + OPEN_S { newest } else { second };
-        self.open.entry(now.saturating_sub(1)).or_default();
+        self.mind(now);
+        // Nimbus may have been away.
+        let missing = if self.done > 0 { (self.done + 1).max(now.saturating_sub(REACH_S)) } else { now };
+        for second in (missing..now).chain([now.saturating_sub(1)]) {
+            self.open.entry(second).or_default();
+        }
         while let Some(entry) = self.open.first_entry().filter(|e| e.key() + OPEN_S <= now) {
             let (at, open) = entry.remove_entry();
             let mut point = open.whole();
@@ -124,9 +150,38 @@ impl Series {
             point.judge();
             self.finish(at, point, &throughput);
         }
+        self.add_late(&throughput);
+    }
+
+    /// Adds what was late to finished points, wherever they are.
+    fn add_late(&mut self, throughput: &impl Fn(&Point) -> f64) {
+        let mut stored: BTreeMap<(u8, u64), Point> = BTreeMap::new();
+        for (at, late) in std::mem::take(&mut self.late) {
+            let late = late.whole();
+            for tier in TIERS {
+                let begin = at - at % tier.step_s;
+                match self.growing.get_mut(usize::from(tier.number)) {
+                    Some(Some((growing, open))) if *growing == begin => {
+                        let mut sum = std::mem::take(open).whole();
+                        sum.merge(&late);
+                        *open = Open::of(sum);
+                    }
+                    _ => stored.entry((tier.number, begin)).or_default().merge(&late),
+                }
+            }
+            if let Some((_, point)) = self.recent.iter_mut().find(|(second, _)| *second == at) {
+                point.merge(&late);
+            }
+            let ago = self.done.checked_sub(at).and_then(|ago| self.trend.len().checked_sub(ago as usize + 1));
+            if let Some(shown) = ago.and_then(|place| self.trend.get_mut(place)) {
+                *shown += throughput(&Point { ms: 1000, ..late }) as f32;
+            }
+        }
+        self.finished.extend(stored.into_iter().map(|((tier, begin), late)| (tier, begin, late)));
     }
 
     fn finish(&mut self, at: u64, point: Point, throughput: &impl Fn(&Point) -> f64) {
+        self.done = at;
         self.growing.resize(TIERS.len(), None);
         for tier in &TIERS[1..] {
             let begin = at - at % tier.step_s;
@@ -171,7 +226,7 @@ impl Series {
         self.trend.iter().copied().collect()
     }
 
-    /// What is finished and not in the store yet.
+    /// What is finished and not in the store yet, and what is to be added to what is there.
     pub(crate) fn finished(&self) -> &[(u8, u64, Point)] {
         &self.finished
     }
@@ -237,8 +292,8 @@ mod tests {
         let fine: Vec<u64> = s.finished().iter().filter(|f| f.0 == 0).map(|f| emitted(&f.2)).collect();
         assert_eq!(
             fine,
-            [0, 100, 100, 100, 100, 100, 100, 100, 100],
-            "the second before the first report, and the eight after it"
+            [0, 100, 100, 100, 100, 100, 100, 100, 100, 0],
+            "the second before the first report, the eight after it, and one of which nothing was heard"
         );
         let tens: u64 = s.growing(1).map(|(_, p)| emitted(&p)).unwrap();
         assert_eq!(tens, 800);
@@ -258,6 +313,55 @@ mod tests {
         assert_eq!(total, 6000);
         let rates = s.finished().iter().filter(|f| f.0 == 0).map(|f| emitted(&f.2) as f64 * 1000.0 / f.2.ms as f64);
         assert!(rates.filter(|r| *r > 0.0).all(|r| (99.0..101.0).contains(&r)), "no false peak");
+    }
+
+    fn rate(book: &crate::history::Book, tier: usize) -> Vec<(u64, u64)> {
+        book.points("p", TIERS[tier], 0, true).unwrap().into_iter().map(|(at, p)| (at, emitted(&p) * 1000 / p.ms)).collect()
+    }
+
+    /// One task is heard each second, the other's machine is cut off from 120 to 140; nimbus is away from 150 to 165.
+    #[test]
+    fn what_is_heard_late_is_spread_over_seconds_that_were_finished_or_that_nimbus_missed() {
+        let spout = serde_json::json!({"id": "s", "kind": "spout", "type": "t", "config": {}, "parallelism": 2});
+        let plan: Plan = serde_json::from_value(serde_json::json!({"name": "p", "components": [spout]})).unwrap();
+        let (book, mut s) = (crate::history::Book::in_memory(), Series::default());
+        let report = |task: u32, n: u64| Report {
+            tasks: vec![TaskReport { task, emitted: n, ..TaskReport::default() }],
+            ..Report::default()
+        };
+        let mut heard = [(); 2].map(|()| (Report::default(), 100_000));
+        for second in 101..=180u64 {
+            if (151..165).contains(&second) {
+                continue;
+            }
+            if second == 165 {
+                let kept = rmp_serde::to_vec_named(&s).unwrap();
+                s = rmp_serde::from_slice(&kept).unwrap();
+                s.tick(second, |_| 0.0);
+            }
+            for task in [1, 2] {
+                if task == 2 && (121..=140).contains(&second) {
+                    continue;
+                }
+                let (before, from_ms) = heard[task as usize - 1].clone();
+                let (now, to_ms) = (report(task, (second - 100) * 50), second * 1000);
+                s.add(Counted { plan: &plan, before: &before, now: &now, from_ms, to_ms });
+                heard[task as usize - 1] = (now, to_ms);
+            }
+            s.tick(second, |p| emitted(p) as f64);
+            let written = crate::history::Written { topology: "p", points: s.finished(), kept: Vec::new() };
+            book.write(&[written], second).unwrap();
+            s.written();
+            if second == 141 {
+                let shown: Vec<u64> = s.recent().map(|(_, p)| emitted(p)).collect();
+                assert_eq!(shown, [100; 10], "what is shown as now, too");
+                assert!(s.trend().iter().skip(2).all(|t| *t == 100.0), "{:?}", s.trend());
+            }
+        }
+        let fine = rate(&book, 0);
+        assert_eq!(fine.iter().map(|p| p.0).collect::<Vec<_>>(), (100..=176).collect::<Vec<_>>(), "each second once");
+        assert!(fine.iter().all(|p| p.1 == 100), "{fine:?}");
+        assert!(rate(&book, 1).iter().all(|p| p.1 == 100) && rate(&book, 1).len() == 7);
     }
 
     #[test]

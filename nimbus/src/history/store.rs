@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use redb::TableDefinition;
+use redb::{ReadableTable, TableDefinition};
 use squall_core::{Error, Result};
 
 use super::{Point, Tier};
@@ -25,7 +25,7 @@ pub(crate) struct Book {
 #[derive(Debug)]
 pub(crate) struct Written<'a> {
     pub(crate) topology: &'a str,
-    /// Points as (tier, unix second of their beginning, point).
+    /// Points as (tier, unix second of their beginning, point), each to be added to what there is of it.
     pub(crate) points: &'a [(u8, u64, Point)],
     /// What it needs to go on after nimbus starts again.
     pub(crate) kept: Vec<u8>,
@@ -70,6 +70,17 @@ impl Book {
             for w in all {
                 for (tier, at, point) in w.points {
                     let key = (w.topology, *tier, *at);
+                    let there = points.get(key).map_err(broken)?.map(|p| rmp_serde::from_slice::<Point>(p.value()));
+                    let mut sum = there.transpose().map_err(damaged)?.unwrap_or_default();
+                    if let Some(there) = tasks.get(key).map_err(broken)? {
+                        sum.tasks = rmp_serde::from_slice(there.value()).map_err(damaged)?;
+                    }
+                    let point = if sum == Point::default() {
+                        point
+                    } else {
+                        sum.merge(point);
+                        &sum
+                    };
                     let bytes = rmp_serde::to_vec(point).map_err(damaged)?;
                     points.insert(key, bytes.as_slice()).map_err(broken)?;
                     if !point.tasks.is_empty() {
