@@ -46,6 +46,28 @@ impl Drop for Running {
 }
 
 #[test]
+fn logs_of_a_silent_machine_are_said_to_be_missing() {
+    let mut cluster = Cluster::start(&[Machine::new("one", 1), Machine::new("two", 1)]);
+    cluster.submit(&FLOW.replace("[spouts", "[config]\nworkers = 2\n[spouts"));
+    let status = cluster.running("flow");
+    let gone = status.workers.iter().find(|w| w.machine == "two").unwrap();
+    cluster.supervisor("two").kill();
+    let search = |path: &str| -> Value { cluster.try_get(&format!("{path}?text=running")).unwrap() };
+    wait_until("nimbus has noticed", || !cluster.status().supervisors.iter().all(|s| s.alive));
+    for path in ["/v1/topologies/flow/logs/search", "/v1/logs/search"] {
+        assert_eq!(search(path)["silent"], serde_json::json!([gone.supervisor]), "{path}");
+    }
+    let rest = cluster.squall(&["logs", "flow"]).ok();
+    let silent = format!("the log of worker {} cannot be read: supervisor {} is silent", gone.worker, &gone.supervisor[..12]);
+    assert!(rest.stderr.contains(&silent) && !rest.stdout.is_empty(), "{}", rest.stderr);
+    let only = cluster.squall(&["logs", "flow", "--worker", &gone.worker.to_string()]).code(3);
+    assert!(only.stderr.contains(&silent), "{}", only.stderr);
+    let daemons = cluster.squall(&["logs", "--daemon", "all"]).ok();
+    assert!(daemons.stderr.contains("it is silent"), "{}", daemons.stderr);
+    cluster.squall(&["logs", "--daemon", "two"]).code(3);
+}
+
+#[test]
 fn daemons_logs_are_listed_read_followed_searched_and_downloaded() {
     let mut cluster = Cluster::start(&[Machine::new("one", 1), Machine::new("two", 1)]);
     let logs: Value = cluster.try_get("/v1/logs").unwrap();

@@ -109,6 +109,9 @@ pub struct DaemonLog {
     pub host: String,
     /// How long the newest file is; 0 where it logs to no file, or does not answer.
     pub bytes: u64,
+    /// It is a supervisor that is silent: its log cannot be had now.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
 }
 
 /// What lines somebody wants, of a log that is read in order.
@@ -193,7 +196,7 @@ pub struct LogSearch {
     pub bytes: u64,
     /// How far each worker's newest file was read, for who wants to go on from there; 0 is a daemon's own log.
     pub ends: BTreeMap<u32, u64>,
-    /// Supervisors that did not answer; filled in by nimbus.
+    /// Supervisors that did not answer, or are silent, and may have more; filled in by nimbus.
     pub silent: Vec<String>,
 }
 

@@ -53,6 +53,18 @@ impl World {
         alive.map(|(id, m)| (id.clone(), m.said.url.clone(), m.said.host.clone())).collect()
     }
 
+    /// Whose logs cannot be had: supervisors that are silent; of a topology those that have workers of it, or had them when they were
+    /// heard last.
+    pub(crate) fn silent_sources(&self, topology: Option<&str>) -> Vec<String> {
+        let has = |id: &str, m: &Member, topology: &str| {
+            let seated =
+                self.topologies.get(topology).is_some_and(|t| t.record.workers.iter().any(|w| w.seat.supervisor == id));
+            seated || m.said.workers.iter().any(|w| w.topology == topology)
+        };
+        let dead = self.members.iter().filter(|(_, m)| !m.alive);
+        dead.filter(|(id, m)| topology.is_none_or(|t| has(id, m, t))).map(|(id, _)| id.clone()).collect()
+    }
+
     /// Where a supervisor is that is alive: its address, its host.
     pub(crate) fn reach(&self, supervisor: &str) -> Option<(String, String)> {
         let member = self.members.get(supervisor).filter(|m| m.alive)?;

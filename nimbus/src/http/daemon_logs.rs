@@ -16,17 +16,22 @@ use super::log_source::{NIMBUS, Whose, no_supervisor, pass_on, pass_on_whole};
 use crate::denied::{Denied, Kind};
 use crate::nimbus::Nimbus;
 
-/// Nimbus first, where it logs to a file, then all supervisors that are alive; 0 bytes where one has no file or does not answer.
+/// Nimbus first, where it logs to a file, then all supervisors; 0 bytes where one has no file or does not answer.
 pub(super) async fn list(State(nimbus): Shared) -> Result<Json<Vec<DaemonLog>>, Denied> {
     let mut logs = Vec::new();
     // No bytes are asked for, only how many there are.
     let nothing = Ask { limit: Some(0), tail: Some(0), ..Ask::default() };
     let supervisors = nimbus.look(|w| Ok(w.cluster_status()))?.supervisors;
+    let of =
+        |id: &str| supervisors.iter().find(|s| s.id == id).map(|s| (s.machine.clone(), s.host.clone())).unwrap_or_default();
     for log in Whose::Daemons(None).logs(&nimbus)? {
-        let (machine, host) = supervisors.iter().find(|s| s.id == log.daemon()).map(|s| (&s.machine, &s.host)).unzip();
+        let (machine, host) = of(log.daemon());
         let bytes = log.piece(&nimbus, &nothing).await.map_or(0, |(piece, _)| piece.size);
-        let text = |text: Option<&String>| text.cloned().unwrap_or_default();
-        logs.push(DaemonLog { daemon: log.daemon().to_owned(), machine: text(machine), host: text(host), bytes });
+        logs.push(DaemonLog { daemon: log.daemon().to_owned(), machine, host, bytes, silent: false });
+    }
+    for daemon in Whose::Daemons(None).silent(&nimbus)? {
+        let (machine, host) = of(&daemon);
+        logs.push(DaemonLog { daemon, machine, host, bytes: 0, silent: true });
     }
     Ok(Json(logs))
 }

@@ -102,7 +102,8 @@ pub(super) async fn search_all(
             (NIMBUS.to_owned(), String::new(), found.map_err(|e| e.to_string()))
         });
     }
-    let mut all = LogSearch { complete: true, ..LogSearch::default() };
+    let silent = whose.silent(nimbus)?;
+    let mut all = LogSearch { complete: true, silent, ..LogSearch::default() };
     let (mut found, mut ends) = (Vec::new(), Vec::new());
     while let Some(answer) = asked.join_next().await {
         let Ok((daemon, host, answer)) = answer else { continue };

@@ -54,6 +54,20 @@ impl Whose {
         }
     }
 
+    /// Supervisors that may have some of these, and cannot be asked.
+    pub(super) fn silent(&self, nimbus: &Nimbus) -> Result<Vec<String>, Denied> {
+        nimbus.look(|w| {
+            let mut silent = w.silent_sources(match self {
+                Whose::Topology(id) => Some(id),
+                Whose::Daemons(_) => None,
+            });
+            if let Whose::Daemons(Some(only)) = self {
+                silent.retain(|s| s == only);
+            }
+            Ok(silent)
+        })
+    }
+
     /// Where a supervisor searches these logs; nothing where it has none of them.
     pub(super) fn search_path(&self, supervisor: &str) -> Option<String> {
         match self {

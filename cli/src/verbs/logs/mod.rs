@@ -62,8 +62,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     let client = Client::find(place)?;
     let logs = match (&args.name, &args.daemon) {
-        (Some(name), _) => of_topology(&client, name, args.worker)?,
-        (None, daemon) => of_daemons(&client, daemon.as_deref().unwrap_or("all"))?,
+        (Some(name), _) => of_topology(&client, name, args.worker, show)?,
+        (None, daemon) => of_daemons(&client, daemon.as_deref().unwrap_or("all"), show)?,
     };
     let reader = Reader { client, place, args, several: logs.len() > 1 };
     let mut next = Vec::new();
@@ -74,8 +74,18 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     if args.follow { reader.follow(next, show) } else { Ok(()) }
 }
 
-fn of_topology(client: &Client, name: &str, worker: Option<u32>) -> Outcome<Vec<Log>> {
+fn of_topology(client: &Client, name: &str, worker: Option<u32>, show: &Show) -> Outcome<Vec<Log>> {
     let mut workers: Vec<u32> = client.logs(name)?.into_iter().map(|f| f.worker).collect();
+    let dead: Vec<String> = client.cluster()?.supervisors.into_iter().filter(|s| !s.alive).map(|s| s.id).collect();
+    let silent = client.topology(name)?.workers.into_iter().filter(|w| dead.contains(&w.supervisor));
+    let missing = silent.filter(|w| !workers.contains(&w.worker) && worker.is_none_or(|only| only == w.worker));
+    for w in missing {
+        let why = format!("the log of worker {} cannot be read: supervisor {} is silent", w.worker, short(&w.supervisor));
+        if worker.is_some() {
+            return Err(Failure::Outside(why));
+        }
+        show.note(&why);
+    }
     if let Some(worker) = worker {
         workers.retain(|w| *w == worker);
         if workers.is_empty() {
@@ -86,7 +96,7 @@ fn of_topology(client: &Client, name: &str, worker: Option<u32>) -> Outcome<Vec<
     Ok(workers.into_iter().map(|worker| Log::Worker(name.to_owned(), worker)).collect())
 }
 
-fn of_daemons(client: &Client, daemon: &str) -> Outcome<Vec<Log>> {
+fn of_daemons(client: &Client, daemon: &str, show: &Show) -> Outcome<Vec<Log>> {
     let mut logs = client.daemon_logs()?;
     let known: Vec<String> = logs.iter().map(|l| short(&l.daemon)).collect();
     if daemon != "all" {
@@ -95,7 +105,14 @@ fn of_daemons(client: &Client, daemon: &str) -> Outcome<Vec<Log>> {
     if logs.is_empty() {
         return Err(Failure::NotFound(format!("no daemon `{daemon}` has a log; there are {}", known.join(", "))));
     }
-    Ok(logs.into_iter().map(|l| Log::Daemon(l.daemon)).collect())
+    let why = |id: &str| format!("the log of supervisor {} cannot be read: it is silent", short(id));
+    if let [only] = logs.as_slice()
+        && only.silent
+    {
+        return Err(Failure::Outside(why(&only.daemon)));
+    }
+    logs.iter().filter(|l| l.silent).for_each(|l| show.note(&why(&l.daemon)));
+    Ok(logs.into_iter().filter(|l| !l.silent).map(|l| Log::Daemon(l.daemon)).collect())
 }
 
 /// A file of a log, and a byte in it.

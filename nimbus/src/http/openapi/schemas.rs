@@ -118,7 +118,7 @@ pub(super) const SCHEMAS: &[(&str, &str)] = &[
     ("Samples", "next: int, samples: [Sample]"),
     ("Sample", "tap: int, task: int, unix_ms: int, tuple: any, cut?: bool"),
     ("LogFile", "topology: text, worker: int, supervisor: text, host: text, bytes: int, output_bytes: int"),
-    ("DaemonLog", "daemon: text, machine: text, host: text, bytes: int"),
+    ("DaemonLog", "daemon: text, machine: text, host: text, bytes: int, silent?: bool"),
     ("LogLine", "worker?: int, supervisor: text, host: text, file: int, offset: int, text: text"),
     ("LogSearch", "lines: [LogLine], complete: bool, bytes: int, ends: {int}, silent: [text]"),
     (
