@@ -75,7 +75,7 @@ pub fn time_model(
     for _ in 0..rounds {
         for (batch, calls) in batches.iter().zip(&mut calls) {
             if *batch == 0 || *batch > rows.nrows() {
-                let what = format!("a batch of {batch} rows, and there are {}", rows.nrows());
+                let what = format!("a batch of {batch} rows, and there are {}: give more, or a smaller --batch", rows.nrows());
                 return Err(squall_core::Error::user(what));
             }
             let parts: Vec<ArrayView2<'_, f64>> =

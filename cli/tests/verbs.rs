@@ -232,6 +232,33 @@ fn models_are_imported_described_and_tried() {
 }
 
 #[test]
+fn model_files_and_rows_that_do_not_fit_are_told_with_a_remedy() {
+    let home = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = home.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    for (class, remedy) in [
+        ("xgboost.sklearn\nXGBClassifier", "save_model(\"model.ubj\")"),
+        ("lightgbm.sklearn\nLGBMRegressor", "booster_.save_model(\"model.txt\")"),
+        ("mine\nModel", "leave it out of the pipeline"),
+    ] {
+        let ran = squall(home.path(), &["model", "import", &file("boosted.pkl", &format!("c{class}\n."))]);
+        let said = text(&ran.stderr);
+        assert!(ran.status.code() == Some(2) && said.contains("boosted.pkl: ") && said.contains(remedy), "{said}");
+    }
+    // Of several targets there are labels, and then the probabilities of the classes of each.
+    let several = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/fixtures/cases/several-forest.pkl");
+    let rows = file("rows.csv", "1.5,2\n");
+    let ran = squall(home.path(), &["model", "predict", several.to_str().unwrap(), &rows]);
+    let header = "label,label_1,proba_0_0,proba_0_1,proba_0_2,proba_0_3,proba_0_4,proba_0_5,proba_1_-5,proba_1_5\n";
+    assert_eq!((ran.status.code(), &*text(&ran.stdout)), (Some(2), header));
+    let said = text(&ran.stderr);
+    assert!(said.contains("rows.csv:1: the model takes ") && said.contains(" values a row, and here are 2"), "{said}");
+}
+
+#[test]
 fn components_are_listed_with_their_keys() {
     let home = tempfile::tempdir().unwrap();
     let all = squall(home.path(), &["components"]);

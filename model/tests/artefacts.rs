@@ -240,6 +240,22 @@ fn classifiers_of_several_targets_keep_what_they_search_once() {
 }
 
 #[test]
+fn names_that_lightgbm_gives_to_columns_of_arrays_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases");
+    let text = std::fs::read_to_string(cases.join("lightgbm-two.lgb.txt")).unwrap();
+    let names = |text: &str| {
+        let (source, out) = (folder.path().join("model.txt"), folder.path().join("model.safetensors"));
+        std::fs::write(&source, text).unwrap();
+        import(&source, &out, &mut |_, _| {}).unwrap();
+        Model::open(&out).unwrap().feature_names().map(<[String]>::to_vec)
+    };
+    assert_eq!(names(&text), None);
+    let named = names(&text.replace("Column_1", "age")).unwrap();
+    assert_eq!(named[..2], ["Column_0", "age"]);
+}
+
+#[test]
 fn rows_that_do_not_fit_are_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let model = Model::open(&imported(folder.path(), "logistic-names-p5.pkl")).unwrap();

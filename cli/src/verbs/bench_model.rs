@@ -58,6 +58,10 @@ pub(super) fn run(args: &Args, show: &Show) -> Outcome {
             let width = RowReader::new(BufReader::new(file), models::file_name(path), Shape::of(&model))
                 .batch(usize::MAX, &mut values)?;
             let width = width.ok_or_else(|| Failure::Usage(format!("`{}` has no rows", path.display())))?;
+            if let Some(takes) = model.n_features().filter(|takes| *takes != width) {
+                let what = format!("`{}`: the model takes {takes} values a row, and here are {width}", path.display());
+                return Err(Failure::Usage(what));
+            }
             Array2::from_shape_vec((values.len() / width, width), values)
                 .map_err(|e| Failure::Failed(format!("rows of one width do not fit together: {e}")))?
         }
