@@ -62,9 +62,15 @@ function scaled(n) {
 /** A share as per cent. */
 export const percent = (share) => `${Math.round((share || 0) * 100)} %`;
 
-/** The time of day, and the date where it is not today's. */
-export function clock(unixMs) {
+/** The local time of day, and the date where it is not today's. */
+export const clock = (unixMs) => dated(unixMs, new Date(unixMs).toLocaleTimeString('en-GB'));
+
+/** The same to the millisecond. */
+export const moment = (unixMs) => dated(unixMs, `${new Date(unixMs).toLocaleTimeString('en-GB')}.${String(new Date(unixMs).getMilliseconds()).padStart(3, '0')}`);
+
+function dated(unixMs, time) {
   const at = new Date(unixMs);
-  const time = at.toLocaleTimeString('en-GB');
-  return at.toDateString() === new Date().toDateString() ? time : `${at.toISOString().slice(0, 10)} ${time}`;
+  if (at.toDateString() === new Date().toDateString()) return time;
+  const two = (n) => String(n).padStart(2, '0');
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`;
 }

@@ -1,7 +1,7 @@
 // Which page is shown, and what all pages have around them.
 
 import { attr, h, put, say } from './dom.js';
-import { call, on } from './net.js';
+import { call, on, Unreachable } from './net.js';
 import * as cluster from './pages/cluster.js';
 import * as component from './pages/component.js';
 import * as enter from './pages/enter.js';
@@ -26,15 +26,28 @@ const PAGES = [
 
 let leave = null;
 let shown = 0;
+/** The page could not be shown because nimbus was away. */
+let missed = false;
+
+/** The page at a path and the names in it; none where there is no such page. */
+function find(path) {
+  const [at, page] = PAGES.find(([pattern]) => pattern.test(path)) ?? [];
+  try {
+    return [page, at ? path.match(at).slice(1).map(decodeURIComponent) : []];
+  } catch {
+    // What is no UTF-8 names nothing.
+    return [undefined, []];
+  }
+}
 
 async function route() {
   const now = ++shown;
   leave?.();
   leave = null;
+  missed = false;
   document.querySelectorAll('dialog').forEach((d) => d.close());
   const path = location.hash.replace(/^#/, '').split('?')[0];
-  const [at, page] = PAGES.find(([pattern]) => pattern.test(path)) ?? [];
-  const parts = (path.match(at ?? /^/) ?? []).slice(1).map(decodeURIComponent);
+  const [page, parts] = find(path);
   for (const link of document.querySelectorAll('#nav a')) {
     attr(link, 'aria-current', link.getAttribute('href') === `#${path || '/'}` ? 'page' : null);
   }
@@ -49,6 +62,8 @@ async function route() {
     else end?.();
   } catch (error) {
     if (now !== shown || error.status === 401) return;
+    missed = error instanceof Unreachable;
+    if (missed) return void put(main, h('p', { class: 'none' }, 'This page will be shown when nimbus answers again.'));
     put(main, h('div', { class: 'card' }, h('h1', {}, 'That did not work'), h('p', { class: 'wrong' }, error.message), h('p', {}, h('a', { href: '#/' }, 'To the cluster'))));
   }
 }
@@ -63,6 +78,7 @@ on('back', () => {
   attr(live, 'data-state', 'live');
   say(live, 'live');
   lost.hidden = true;
+  if (missed) route();
 });
 on('locked', () => {
   if (document.getElementById('enter')) return;
@@ -99,10 +115,15 @@ document.querySelector('.skip').addEventListener('click', (event) => {
 });
 
 // Asked first: without a session nothing else is worth asking for.
-call('/v1/cluster').then(() => {
+async function begin() {
+  try {
+    await call('/v1/cluster');
+  } catch (error) {
+    if (error.status !== 401) setTimeout(begin, 2000);
+    return;
+  }
   attr(live, 'data-state', 'live');
   say(live, 'live');
   route();
-}, (error) => {
-  if (error.status !== 401) setTimeout(() => location.reload(), 2000);
-});
+}
+begin();

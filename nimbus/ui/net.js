@@ -9,7 +9,20 @@ export class Refused extends Error {
   }
 }
 
+/** Nothing was answered: nimbus is away, or the way to it is cut. */
+export class Unreachable extends Error {
+  constructor() {
+    super('nimbus cannot be reached');
+  }
+}
+
+/** While nimbus is away it is asked so often whether it is back, and given so long to answer. */
+const PROBE_MS = 1000;
+const PATIENCE_MS = 5000;
+
 const listeners = { lost: [], back: [], locked: [] };
+/** The streams of events that are to be open while the page is seen. */
+const streams = new Set();
 let gone = false;
 
 /** Calls f when the connection is lost or back, or when the token is needed. */
@@ -20,9 +33,36 @@ function reached(yes) {
   if (gone === !yes) return;
   gone = !yes;
   tell(yes ? 'back' : 'lost');
+  if (gone) setTimeout(probe, PROBE_MS);
+  else streams.forEach((s) => s.reopen());
 }
 
-/** Calls nimbus; answers with what it says, or throws Refused. */
+/** Asks until there is an answer, whatever it is. */
+async function probe() {
+  if (!document.hidden) await call('/v1/cluster', { signal: AbortSignal.timeout(PATIENCE_MS) }).catch(() => {});
+  if (gone) setTimeout(probe, PROBE_MS);
+}
+
+/** Waits until the page is seen and nimbus answers. */
+export async function ready() {
+  while (gone || document.hidden) await new Promise((resolve) => { setTimeout(resolve, 500); });
+}
+
+/** Calls f every so many ms while the page is seen, and at once when it is seen again; gives back what ends that. */
+export function every(ms, f) {
+  const timer = setInterval(() => document.hidden || f(), ms);
+  const seen = () => document.hidden || f();
+  document.addEventListener('visibilitychange', seen);
+  return () => {
+    clearInterval(timer);
+    document.removeEventListener('visibilitychange', seen);
+  };
+}
+
+// Browsers open six connections to a host at most, for all tabs: those that nobody sees leave theirs to the others.
+document.addEventListener('visibilitychange', () => streams.forEach((s) => (document.hidden ? s.pause() : s.reopen())));
+
+/** Calls nimbus; answers with what it says, or throws Refused, or Unreachable. */
 export async function call(path, { method = 'GET', body, signal } = {}) {
   let response;
   try {
@@ -33,8 +73,9 @@ export async function call(path, { method = 'GET', body, signal } = {}) {
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
-    if (error.name !== 'AbortError') reached(false);
-    throw error;
+    if (error.name === 'AbortError') throw error;
+    reached(false);
+    throw new Unreachable();
   }
   reached(true);
   const text = await response.text();
@@ -71,59 +112,70 @@ function parse(text) {
 }
 
 /**
- * Listens to a stream of events until it is closed: {name: f(data)}. After a lost connection it tries again by itself;
- * `gone` means that there is nothing more to hear.
+ * Listens to a stream of events until it is closed: {name: f(data)}. After a lost connection it tries again by itself, and so it does
+ * when the page was hidden meanwhile; opened() is called before each time. `gone` means that there is nothing more to hear, refused()
+ * that there is nothing to hear at all. A `quiet` stream may be silent for long.
  */
-export function listen(path, handlers) {
-  let source;
+export function listen(path, { quiet = false, refused, opened, ...handlers }) {
+  let source = null;
   let timer;
-  let closed = false;
   let heard = Date.now();
-  const open = () => {
-    if (closed) return;
-    source = new EventSource(path);
-    source.onopen = () => reached(true);
-    source.onerror = async () => {
-      if (closed) return;
-      reached(false);
-      if (source.readyState !== EventSource.CLOSED) return;
-      // Refused, not lost: a call tells why.
-      source.close();
+
+  function open() {
+    pause();
+    if (document.hidden || !streams.has(stream)) return;
+    opened?.();
+    heard = Date.now();
+    const mine = new EventSource(path);
+    source = mine;
+    mine.onopen = () => reached(true);
+    mine.onerror = async () => {
+      if (source !== mine) return;
+      if (mine.readyState !== EventSource.CLOSED) {
+        // Lost. It is opened again when nimbus answers.
+        mine.close();
+        return void reached(false);
+      }
+      // Refused: a call tells why.
       try {
         await call('/v1/cluster');
-        if (handlers.refused) return handlers.refused();
+        if (source === mine && refused) return void refused();
       } catch (error) {
-        if (error instanceof Refused) return undefined;
+        if (error instanceof Refused) return;
       }
-      timer = setTimeout(open, 1000);
-      return undefined;
+      if (source === mine) timer = setTimeout(open, 1000);
     };
     for (const [name, f] of Object.entries(handlers)) {
-      if (name === 'refused') continue;
-      source.addEventListener(name, (event) => {
+      mine.addEventListener(name, (event) => {
+        if (source !== mine) return;
         heard = Date.now();
         reached(true);
         if (name === 'gone') close();
         f(JSON.parse(event.data));
       });
     }
-  };
+  }
+
+  function pause() {
+    clearTimeout(timer);
+    source?.close();
+    source = null;
+  }
+
   // A machine that vanished closes no connection.
-  const watch = handlers.quiet ? 0 : setInterval(() => {
-    if (source && source.readyState === EventSource.OPEN && Date.now() - heard > 8000 && !document.hidden) {
+  const watch = quiet ? 0 : setInterval(() => {
+    if (source?.readyState === EventSource.OPEN && Date.now() - heard > 8000) {
       reached(false);
-      source.close();
-      heard = Date.now();
       open();
     }
   }, 2000);
+  const stream = { pause, reopen: () => source?.readyState === EventSource.OPEN || open() };
   const close = () => {
-    closed = true;
-    clearTimeout(timer);
+    streams.delete(stream);
     clearInterval(watch);
-    source?.close();
+    pause();
   };
-  delete handlers.quiet;
+  streams.add(stream);
   open();
   return close;
 }

@@ -112,6 +112,14 @@ fn numbers_rise_every_page_opens_and_nothing_is_markup() {
     browser.wait("[...document.querySelectorAll('.row')].some((r) => r.textContent.includes('topology submitted'))");
     browser.wait("![...document.querySelectorAll('.row')].some((r) => r.textContent.includes('worker started'))");
 
+    // Times are those of here, as everywhere on the page; what is pointed at says what the file says.
+    browser.call("Emulation.setTimezoneOverride", serde_json::json!({"timezoneId": "Asia/Kolkata"}));
+    browser.fill("select[aria-label='Least level']", "info");
+    browser.wait(
+        "(() => { const all = [...document.querySelectorAll('.row time')]; const shift = 5.5 * 3600000; return all.length > 0 && \
+         all.every((t) => t.textContent.endsWith(new Date(Date.parse(t.title) + shift).toISOString().slice(11, 23))); })()",
+    );
+
     browser.eval("location.hash = '#/models'");
     browser.wait("document.querySelector('h1')?.textContent === 'Models'");
     browser.eval("location.hash = '#/'");
@@ -233,9 +241,52 @@ fn a_model_is_deployed_from_a_file_in_the_browser() {
     assert_eq!(browser.troubles(), [] as [String; 0]);
 }
 
+const BUSY: &str = r#"
+name = "busy"
+[spouts.numbers]
+type = "sequence"
+config = { rate = 2000 }
+[bolts.print]
+type = "console"
+inputs = [{ from = "numbers", grouping = "shuffle" }]
+"#;
+
+#[test]
+fn many_tabs_are_live_and_a_busy_log_stays_short() {
+    let cluster = Cluster::start(&[Machine::new("one", 1)]);
+    cluster.submit(BUSY);
+    cluster.running("busy");
+    let mut browser = Browser::start();
+    browser.open(cluster.squall(&["ui"]).ok().stdout.trim());
+    browser.wait("document.querySelector('#live')?.textContent === 'live'");
+
+    // More tabs than a browser opens connections to a host. The last opened is the one that is seen.
+    let numbers = format!("{}?.querySelector('.big').textContent", tile("Emitted"));
+    browser.eval("window.tabs = []");
+    for opened in 1..=8 {
+        browser.eval("tabs.push(window.open('/#/t/busy'))");
+        let last = numbers.replace("document", "tabs.at(-1).document");
+        browser.wait(&format!("tabs.length === {opened} && /[1-9]/.test({last})"));
+    }
+    browser.wait("document.hidden");
+    browser.call("Page.bringToFront", serde_json::json!({}));
+    browser.eval("location.hash = '#/t/busy'");
+    browser.wait(&format!("/[1-9]/.test({numbers})"));
+    browser.eval("tabs.forEach((t) => t.close())");
+
+    browser.eval("location.hash = '#/t/busy/logs'");
+    browser.wait("/^… [1-9].* left out$/.test(document.querySelector('.row.left')?.textContent)");
+    browser.wait("document.querySelectorAll('.row').length >= 2000");
+    let drawn = "new Promise((done) => requestAnimationFrame(() => done(document.querySelectorAll('.row').length)))";
+    assert_eq!(browser.eval(drawn), 2000, "what is shown is bounded");
+    assert_eq!(browser.troubles(), [] as [String; 0]);
+}
+
 #[test]
 fn the_token_is_asked_once_and_a_lost_connection_is_told() {
     let mut cluster = Cluster::start(&[Machine::new("one", 1)]);
+    cluster.submit(BUSY);
+    cluster.running("busy");
     let mut browser = Browser::start();
     let url = cluster.url().to_owned();
     browser.open(&url);
@@ -248,9 +299,27 @@ fn the_token_is_asked_once_and_a_lost_connection_is_told() {
     assert_eq!(browser.eval("document.cookie"), "", "scripts cannot read the session");
     browser.open(&url);
     browser.wait("document.querySelector('#live')?.textContent === 'live'");
+    browser.eval("location.hash = '#/t/%E0%A4%A'");
+    browser.wait("document.querySelector('main').textContent === 'There is no such page.'");
+    browser.eval("location.hash = '#/t/busy/c/numbers'");
+    browser.click("#tap", "Watch tuples");
+    let newest = "document.querySelector('.lines.short .row time')?.title";
+    browser.wait(newest);
+
     cluster.nimbus().kill();
     browser.wait("document.querySelector('#lost')?.hidden === false");
     cluster.start_nimbus();
     browser.wait("document.querySelector('#lost').hidden");
     browser.wait("document.querySelector('#live').textContent === 'live'");
+    // Nimbus knows nothing of the tap that was open; what was watched is watched again.
+    browser.eval("window.back = new Date().toISOString()");
+    browser.wait(&format!("{newest} > window.back"));
+
+    // Who goes on to another page meanwhile sees it when nimbus is back.
+    cluster.nimbus().kill();
+    browser.wait("document.querySelector('#lost')?.hidden === false");
+    browser.eval("location.hash = '#/models'");
+    browser.wait("document.querySelector('main').textContent.includes('when nimbus answers again')");
+    cluster.start_nimbus();
+    browser.wait("document.querySelector('h1')?.textContent === 'Models'");
 }

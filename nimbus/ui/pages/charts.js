@@ -3,7 +3,7 @@
 import { chart } from '../chart.js';
 import { card, h } from '../dom.js';
 import { millis, rate } from '../format.js';
-import { call } from '../net.js';
+import { call, every } from '../net.js';
 import { toneOf } from './parts.js';
 
 const RANGES = [['10 min', 600], ['3 h', 10800], ['1 d', 86400], ['7 d', 604800]];
@@ -81,7 +81,7 @@ export function charts({ path, spout, fed = true }) {
   }
 
   // Coarser points are asked for again; the newest of them grows.
-  const timer = setInterval(() => (range !== 600 || !fed) && load_all().catch(() => {}), fed ? 10000 : 3000);
+  const end = every(fed ? 10000 : 3000, () => (range !== 600 || !fed) && load_all().catch(() => {}));
   return {
     element,
     load,
@@ -94,6 +94,6 @@ export function charts({ path, spout, fed = true }) {
       draw();
     },
     events: () => [...events.values()].sort((a, b) => a.number - b.number),
-    end: () => clearInterval(timer),
+    end,
   };
 }

@@ -1,12 +1,15 @@
 // Logs of all workers of a topology, or of the daemons, on whatever machine: followed, filtered, searched, downloaded.
 
 import { attr, card, h, put, say } from '../dom.js';
-import { bytes, many } from '../format.js';
+import { bytes, many, moment } from '../format.js';
 import { call, listen, path } from '../net.js';
 import { title, topologyLink } from './parts.js';
 
 /** So many lines are kept on the page. */
-const MOST = 5000;
+const MOST = 2000;
+/** So many of those that come are shown at once, and so long it is waited before the next: nobody reads more. */
+const AT_ONCE = 200;
+const PAUSE_MS = 250;
 const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'];
 
 export async function show(main, name) {
@@ -54,6 +57,10 @@ function view(main, { base, trail, heading = 'Logs', one, streams, files }) {
   const form = h('form', { class: 'controls' }, text, level, only, streams && stream, search, follow, state);
   let close = null;
   let stuck = true;
+  let waiting = [];
+  let left = 0;
+  let timer = 0;
+  let drawn = 0;
 
   lines.addEventListener('scroll', () => { stuck = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40; });
 
@@ -65,21 +72,38 @@ function view(main, { base, trail, heading = 'Logs', one, streams, files }) {
     return q.toString();
   }
 
+  /** Shows lines soon; of many that come together the newest. */
   function append(list) {
-    lines.append(...list.map((l) => row(l)));
-    while (lines.childElementCount > MOST) lines.firstChild.remove();
+    waiting = waiting.concat(list);
+    left += Math.max(0, waiting.length - AT_ONCE);
+    waiting = waiting.slice(-AT_ONCE);
+    timer ||= setTimeout(() => requestAnimationFrame(draw), Math.max(0, PAUSE_MS - (Date.now() - drawn)));
+  }
+
+  function draw() {
+    timer = 0;
+    drawn = Date.now();
+    if (left) lines.append(h('div', { class: 'row left', title: 'They come faster than they can be read; they are in the files.' }, `… ${many(left, 'line')} left out`));
+    lines.append(...waiting.map((l) => row(l)));
+    [waiting, left] = [[], 0];
+    for (let n = lines.childElementCount - MOST; n > 0; n -= 1) lines.firstChild.remove();
     if (stuck) lines.scrollTop = lines.scrollHeight;
+  }
+
+  function clear() {
+    [waiting, left] = [[], 0];
+    put(lines);
   }
 
   function start() {
     close?.();
-    put(lines);
     stuck = true;
     attr(follow, 'aria-pressed', 'true');
     say(follow, 'Following');
     say(state, 'waiting for lines');
-    close = listen(`${base}/follow?${query({ tail: 500 })}`, {
+    close = listen(`${base}/follow?${query({ tail: AT_ONCE })}`, {
       quiet: true,
+      opened: clear,
       lines(list) {
         say(state, '');
         append(list);
@@ -90,7 +114,9 @@ function view(main, { base, trail, heading = 'Logs', one, streams, files }) {
       gone() {
         say(state, 'the topology is gone');
       },
-      refused() {},
+      refused() {
+        say(state, 'the topology is gone');
+      },
     });
   }
 
@@ -107,9 +133,9 @@ function view(main, { base, trail, heading = 'Logs', one, streams, files }) {
     say(state, 'searching …');
     try {
       const found = await call(`${base}/search?${query({ limit: 1000 })}`);
-      put(lines);
+      clear();
       stuck = false;
-      append(found.lines);
+      lines.append(...found.lines.map((l) => row(l)));
       lines.scrollTop = 0;
       const cut = found.complete ? '' : ', the newest of more';
       const silent = found.silent.length ? `; no answer from ${many(found.silent.length, 'machine')}` : '';
@@ -142,8 +168,11 @@ function row(line) {
   const who = h('span', { class: 'who', title: source(line) }, mark(line));
   if (!parts) return h('div', { class: 'row' }, who, h('span', { class: 'message' }, line.text));
   const [, time, level, target, message] = parts;
-  return h('div', { class: 'row', 'data-level': level.toLowerCase() }, who, h('time', { title: time }, time.slice(11, 23)), h('span', { class: 'level' }, level), h('span', { class: 'target' }, target), h('span', { class: 'message' }, message));
+  return h('div', { class: 'row', 'data-level': level.toLowerCase() }, who, when(time), h('span', { class: 'level' }, level), h('span', { class: 'target' }, target), h('span', { class: 'message' }, message));
 }
+
+/** A time as it is here; pointed at, as it is in the file. */
+const when = (utc) => h('time', { title: utc }, Number.isNaN(Date.parse(utc)) ? utc : moment(Date.parse(utc)));
 
 /** Who wrote a line, in short and in full. */
 const mark = (line) => (line.worker !== undefined ? `w${line.worker}` : line.supervisor.slice(0, 6) || 'nimbus');

@@ -2,7 +2,7 @@
 
 import { card, h, put, tiles } from '../dom.js';
 import { bytes, count, many, rate } from '../format.js';
-import { call } from '../net.js';
+import { call, every } from '../net.js';
 import { table } from '../table.js';
 import { componentLink, title, topologyLink } from './parts.js';
 
@@ -50,8 +50,7 @@ export async function show(main) {
   }
 
   await update();
-  const timer = setInterval(() => update().catch(() => {}), 2000);
-  return () => clearInterval(timer);
+  return every(2000, () => update().catch(() => {}));
 }
 
 const scored = (m, key) => m.used_by.reduce((n, u) => n + u[key], 0);

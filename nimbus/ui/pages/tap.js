@@ -1,7 +1,8 @@
 // A live tap: sampled tuples of a stream, as they pass.
 
 import { attr, card, h, put, say } from '../dom.js';
-import { call, path } from '../net.js';
+import { moment } from '../format.js';
+import { call, path, ready, Unreachable } from '../net.js';
 
 /** Samples a second and worker. */
 const PER_SECOND = 5;
@@ -18,24 +19,38 @@ export function tap(topology, component, streams) {
 
   async function watch() {
     const mine = ++watching;
-    const { id } = await call(taps, { method: 'POST', body: { component, stream: which.value, per_second: PER_SECOND } });
-    put(lines);
+    let id = await open();
+    put(lines, h('p', { class: 'none' }, 'Waiting for tuples …'));
     lines.hidden = false;
     attr(toggle, 'aria-pressed', 'true');
     say(toggle, 'Stop');
     say(state, `up to ${PER_SECOND} a second of each worker`);
     let after = 0;
     while (mine === watching) {
-      const found = await call(`${taps}/${id}?after=${after}&wait_ms=5000`);
-      if (found && mine === watching) {
-        after = found.next;
-        lines.prepend(...found.samples.reverse().map((one) => h('div', { class: 'row' },
-          h('time', {}, new Date(one.unix_ms).toISOString().slice(11, 23)), h('span', { class: 'who' }, `task ${one.task}`),
-          h('span', { class: 'message' }, JSON.stringify(one.tuple), one.cut && ' … (cut)'))));
-        while (lines.childElementCount > MOST) lines.lastChild.remove();
+      try {
+        if (id === null) [id, after] = [await open(), 0];
+        const found = await call(`${taps}/${id}?after=${after}&wait_ms=5000`);
+        if (mine !== watching) break;
+        if (found) after = found.next;
+        if (found?.samples.length) add(found.samples);
+      } catch (error) {
+        // Nimbus, started again, knows no taps; neither does it keep those of pages that nobody sees.
+        if (error.status === 404 && id !== null) id = null;
+        else if (!(error instanceof Unreachable)) throw error;
       }
+      await ready();
     }
-    await call(`${taps}/${id}`, { method: 'DELETE' });
+    if (id !== null) await call(`${taps}/${id}`, { method: 'DELETE' }).catch(() => {});
+  }
+
+  const open = async () => (await call(taps, { method: 'POST', body: { component, stream: which.value, per_second: PER_SECOND } })).id;
+
+  function add(samples) {
+    lines.querySelector('.none')?.remove();
+    lines.prepend(...samples.reverse().map((one) => h('div', { class: 'row' },
+      h('time', { title: new Date(one.unix_ms).toISOString() }, moment(one.unix_ms)), h('span', { class: 'who' }, `task ${one.task}`),
+      h('span', { class: 'message' }, JSON.stringify(one.tuple), one.cut && ' … (cut)'))));
+    while (lines.childElementCount > MOST) lines.lastChild.remove();
   }
 
   function end() {

@@ -3,7 +3,7 @@
 import { h, put, s } from '../dom.js';
 import { ask } from '../dialog.js';
 import { bytes, clock, count } from '../format.js';
-import { call, path } from '../net.js';
+import { call, every, path } from '../net.js';
 import { deploy } from './deploy.js';
 import { badge } from './parts.js';
 
@@ -17,8 +17,7 @@ export function versions(element, topology) {
     return put(element, models.map((m) => one(topology, m, update)));
   }
   update().catch(() => {});
-  const timer = setInterval(() => update().catch(() => {}), 4000);
-  return () => clearInterval(timer);
+  return every(4000, () => update().catch(() => {}));
 }
 
 function one(topology, model, update) {
