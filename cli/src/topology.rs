@@ -31,7 +31,7 @@ pub(crate) struct Checked {
     /// The plan with warnings, or all that is wrong.
     pub(crate) result: Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>>,
     /// The files it needs, by SHA-256.
-    pub(crate) files: BTreeMap<String, PathBuf>,
+    pub(crate) files: BTreeMap<String, Needed>,
     /// The tests it carries.
     pub(crate) tests: Vec<Case>,
 }
@@ -39,7 +39,7 @@ pub(crate) struct Checked {
 /// A topology that is fit to be submitted.
 pub(crate) struct Ready {
     pub(crate) plan: Plan,
-    files: BTreeMap<String, PathBuf>,
+    files: BTreeMap<String, Needed>,
 }
 
 /// A file's content as text, or where it stops to be text.
@@ -74,16 +74,24 @@ pub(crate) fn checked(given: &Given, show: &Show) -> Outcome<Checked> {
     let mut result = check(&spec, catalog.as_mut(), &models);
     if let (Ok((plan, _)), Some(worker)) = (&mut result, &given.worker) {
         let sum = models::checksum(worker)?;
-        files.insert(sum.clone(), worker.clone());
+        files.insert(sum.clone(), Needed { path: worker.clone(), name: file_name(worker) });
         plan.worker = Some(sum);
     }
     Ok(Checked { result, files, tests: spec.tests().to_vec() })
 }
 
+/// A file that a topology needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Needed {
+    pub(crate) path: PathBuf,
+    /// As the user knows it: a model's path is that of its artefact.
+    name: String,
+}
+
 type Models = BTreeMap<String, Result<PreparedModel, String>>;
 
 /// Imports the models that a topology names, once each; what fails is reported at its place in the file.
-fn import_models(spec: &Spec, show: &Show) -> Outcome<(Models, BTreeMap<String, PathBuf>)> {
+fn import_models(spec: &Spec, show: &Show) -> Outcome<(Models, BTreeMap<String, Needed>)> {
     let (mut models, mut files) = (BTreeMap::new(), BTreeMap::new());
     for model in spec.models() {
         let prepared = match &model.location {
@@ -101,7 +109,7 @@ fn import_models(spec: &Spec, show: &Show) -> Outcome<(Models, BTreeMap<String, 
                 for warning in &artefact.warnings {
                     show.note(&format!("warning: model `{}`: {warning}", model.name));
                 }
-                files.insert(artefact.artefact.clone(), artefact.path.clone());
+                files.insert(artefact.artefact.clone(), Needed { path: artefact.path.clone(), name: file.clone() });
                 let models::Artefact { path, artefact: sha256, source, bytes, .. } = artefact;
                 Ok(PreparedModel { artefact: path, sha256, source, bytes, file })
             }
@@ -131,7 +139,7 @@ pub(crate) fn ready(given: &Given, show: &Show) -> Outcome<Ready> {
 impl Ready {
     /// Uploads the files that nimbus has not got.
     pub(crate) fn upload(&self, client: &Client, show: &Show) -> Outcome {
-        self.files.iter().try_for_each(|(sum, path)| client.upload(path, sum, show))
+        self.files.iter().try_for_each(|(sum, file)| client.upload(&file.path, (sum, &file.name), show))
     }
 }
 

@@ -8,15 +8,13 @@ use ureq::http::Method;
 
 use super::{Client, PATIENCE};
 use crate::exit::{Failure, Outcome};
-use crate::models::file_name;
 use crate::show::{Show, size};
 
 impl Client {
-    /// Uploads a file unless nimbus has it already.
-    pub(crate) fn upload(&self, path: &Path, sha256: &str, show: &Show) -> Outcome {
+    /// Uploads a file of this hash and name unless nimbus has it already.
+    pub(crate) fn upload(&self, path: &Path, (sha256, name): (&str, &str), show: &Show) -> Outcome {
         let at = format!("/v1/blobs/{sha256}");
         let mut asked = self.send(Method::HEAD, &at, SendBody::none(), Some(PATIENCE), &[])?;
-        let name = file_name(path);
         match asked.status().as_u16() {
             200..=299 => {
                 log::info!("{name} is already there");

@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// off, error, warn, info, debug or trace; `reset` ends an earlier one now.
     level: Option<String>,
     /// For how long, such as 90s, 10m or 2h.
-    #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = squall_core::units::duration)]
+    #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = some_time)]
     time: Duration,
 }
 
@@ -48,6 +48,11 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
         _ => client.log_levels(&args.name)?,
     };
     if show.json { show.json(&levels) } else { table(&levels, show) }
+}
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    let time = squall_core::units::duration(text).map_err(|e| e.to_string())?;
+    if time.is_zero() { Err("must be longer than nothing; `reset` ends a level now".to_owned()) } else { Ok(time) }
 }
 
 fn table(levels: &[LogLevel], show: &Show) -> Outcome {

@@ -73,8 +73,12 @@ fn until_ready(client: &Client, id: &str, say: impl Fn(String)) -> Outcome {
         if let Some((failed, why)) = hopeless(&status.workers).and_then(|w| Some((w.worker, reason(&status.errors, w)?))) {
             return Err(Failure::Failed(format!("worker {failed} does not start: {why}; see `squall logs {id}`")));
         }
-        let waiting = status.waiting.as_ref().map_or(String::new(), |w| format!("; {w}"));
-        say(format!("{}: {running} of {} workers run{waiting}", status.name, status.workers.len()));
+        let workers = match status.workers.len() {
+            0 => None,
+            n => Some(format!("{running} of {n} workers run")),
+        };
+        let both: Vec<String> = workers.into_iter().chain(status.waiting.clone()).collect();
+        say(format!("{}: {}", status.name, both.join("; ")));
         if let Some(newer) = client.topology_after(id, status.revision, Duration::from_secs(20))? {
             status = newer;
         }

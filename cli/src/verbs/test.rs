@@ -68,7 +68,8 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
         };
         topology::render(&warnings, show);
         let wanted = |c: &&Case| args.only.as_ref().is_none_or(|only| c.name.contains(only.as_str()));
-        let artefact = |m: &squall_core::PlannedModel| checked.files.get(&m.artefact).cloned().unwrap_or_default();
+        let artefact =
+            |m: &squall_core::PlannedModel| checked.files.get(&m.artefact).map(|f| f.path.clone()).unwrap_or_default();
         let models: BTreeMap<String, PathBuf> = plan.models.iter().map(|(name, m)| (name.clone(), artefact(m))).collect();
         if checked.tests.is_empty() {
             show.note(&format!("{}: no tests", file.display()));

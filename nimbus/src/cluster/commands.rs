@@ -115,7 +115,7 @@ impl World {
         let (has, wants) = (t.record.workers.len(), deal(&changed(&t.plan, &change)).len());
         let free = self.free_slots();
         if has > 0 && wants > has + free {
-            let error = format!("it needs {} more slots, {free} are free", wants - has);
+            let error = format!("it needs {} more slots, {free} {} free", wants - has, if free == 1 { "is" } else { "are" });
             return Err(Denied::new(Kind::NotNow, error, "start another supervisor, kill something, or ask for fewer workers"));
         }
         let deadline = self.deadline(id, change.wait_ms)?;

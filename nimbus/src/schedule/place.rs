@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Decision, Demand, Host, Seat};
 
+/// So many digits of a supervisor's id are shown.
+const SHORT: usize = 12;
+
 /// Where all workers are to be, in the order of `demands`. `hosts` are the supervisors whose lease runs. A worker whose
 /// supervisor is silent moves if there is a slot for it, else it stays where it may still be running. At most one demand may
 /// ask to be spread anew: two could each give up a place that the other turns out to need.
@@ -80,7 +83,8 @@ impl<'a> Room<'a> {
         if fresh.len() > free {
             self.taken.extend(demand.current.iter().cloned());
             let more = if demand.current.is_empty() { "" } else { "more " };
-            let waiting = Some(format!("needs {} {more}slots, {free} are free", fresh.len()));
+            let waiting =
+                Some(format!("needs {} {more}slots, {free} {} free", fresh.len(), if free == 1 { "is" } else { "are" }));
             return Decision { topology, seats: None, waiting };
         }
         let mut unseated: Vec<&Seat> = Vec::new();
@@ -102,11 +106,15 @@ impl<'a> Room<'a> {
         }
         let waiting = (!unseated.is_empty()).then(|| {
             let silent: BTreeSet<&str> = unseated.iter().map(|s| s.supervisor.as_str()).collect();
-            let silent: Vec<&str> = silent.into_iter().collect();
+            let silent: Vec<&str> = silent.into_iter().map(|s| s.get(..SHORT).unwrap_or(s)).collect();
             format!(
-                "{} of its workers need another slot and none is free: supervisor {} is silent",
+                "{} of its workers {} another slot and none is free: {} silent",
                 unseated.len(),
-                silent.join(", ")
+                if unseated.len() == 1 { "needs" } else { "need" },
+                match silent.as_slice() {
+                    [one] => format!("supervisor {one} is"),
+                    several => format!("supervisors {} are", several.join(", ")),
+                }
             )
         });
         Decision { topology, seats: Some(kept.into_iter().flatten().collect()), waiting }

@@ -169,7 +169,7 @@ fn without_room_a_dead_supervisors_worker_stays_its() {
     assert_eq!(decided[0].seats, Some(vec![seat(0, 0), seat(1, 0)]));
     assert_eq!(
         decided[0].waiting.as_deref(),
-        Some("1 of its workers need another slot and none is free: supervisor s1 is silent")
+        Some("1 of its workers needs another slot and none is free: supervisor s1 is silent")
     );
 }
 
@@ -197,6 +197,6 @@ fn a_supervisor_that_leaves_keeps_what_it_has_and_gets_nothing() {
     let decided =
         schedule(&[leaving, host(1, 0, 1)], &[demand(0, 1, vec![seat(0, 0)]), demand(1, 2, vec![]), demand(2, 1, vec![])]);
     assert_eq!(decided[0].seats, Some(vec![seat(0, 0)]));
-    assert_eq!(decided[1].waiting.as_deref(), Some("needs 2 slots, 1 are free"));
+    assert_eq!(decided[1].waiting.as_deref(), Some("needs 2 slots, 1 is free"));
     assert_eq!(decided[2].seats, Some(vec![seat(1, 0)]));
 }

@@ -78,7 +78,9 @@ fn log_link(daemon: &str) -> String {
 
 fn supervisor_line(s: &SupervisorStatus) -> Value {
     let (memory, used) = (mb(s.memory_bytes), mb(s.usage.memory_used_bytes));
-    let (cpu, busy) = (f64::from(s.cores) * 100.0, percent(s.usage.cores_busy));
+    let cpu = f64::from(s.cores) * 100.0;
+    // What is measured over a little less than its time may be a little more.
+    let busy = percent(s.usage.cores_busy).min(cpu);
     json!({
         "id": s.id, "host": s.host, "uptime": uptime(s.uptime_ms), "uptimeSeconds": s.uptime_ms / 1000,
         "slotsTotal": s.slots, "slotsUsed": s.slots_used, "slotsFree": s.slots.saturating_sub(s.slots_used),

@@ -210,7 +210,7 @@ fn a_rebalance_drains_moves_and_returns_to_the_state_before() {
     }
     let (code, answer) = nimbus.post("/v1/topologies/p/rebalance", json!({"workers": 6}));
     assert_eq!(code, 409);
-    assert!(answer["error"].as_str().unwrap().contains("needs 3 more slots, 1 are free"), "{answer}");
+    assert!(answer["error"].as_str().unwrap().contains("needs 3 more slots, 1 is free"), "{answer}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use drawing::Drawing;
 
 /// Draws a topology: of a file, or one that runs.
 ///
-/// In a terminal as boxes and lines; or as SVG, Graphviz DOT or Mermaid. With --json the components and what flows
+/// In a terminal as boxes and lines, or where that is too narrow as a list; or as SVG, Graphviz DOT or Mermaid. With --json the components and what flows
 /// between them.
 ///
 /// Examples:
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
         return show.json(&drawing);
     }
     let text = match format(args)? {
-        Format::Ascii => terminal::draw(&drawing, unicode()),
+        Format::Ascii => terminal::fitting(&drawing, unicode(), width().filter(|_| args.output.is_none())),
         Format::Dot => text::dot(&drawing),
         Format::Svg => svg::draw(&drawing),
         Format::Mermaid => text::mermaid(&drawing),
@@ -97,6 +97,12 @@ fn format(args: &Args) -> Outcome<Format> {
         Some("mmd" | "mermaid" | "md") => Ok(Format::Mermaid),
         Some(other) => Err(Failure::Usage(format!("`.{other}` tells no format: say --format ascii, dot, svg or mermaid"))),
     }
+}
+
+/// How wide the terminal is; none where the output goes elsewhere.
+fn width() -> Option<usize> {
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
+    is_terminal.then(|| ratatui::crossterm::terminal::size().ok()).flatten().map(|(columns, _)| columns.into())
 }
 
 /// Whether the terminal can show lines, as the locale says.

@@ -10,6 +10,26 @@ const DOWN: u8 = 2;
 const LEFT: u8 = 4;
 const RIGHT: u8 = 8;
 
+/// A drawing, or where that is wider than this a list: broken lines would show nothing.
+pub(super) fn fitting(d: &Drawing, unicode: bool, width: Option<usize>) -> String {
+    let drawn = draw(d, unicode);
+    let too_wide = |width: usize| drawn.lines().any(|line| line.chars().count() > width);
+    if width.is_some_and(too_wide) { list(d, unicode) } else { drawn }
+}
+
+/// Each component with what it takes in.
+fn list(d: &Drawing, unicode: bool) -> String {
+    let (times, arrow) = if unicode { ('×', "←") } else { ('x', "<-") };
+    let mut out = String::new();
+    for (at, c) in d.components.iter().enumerate() {
+        out.push_str(&format!("{} ({})\n", c.id, c.what(times)));
+        for f in d.flows.iter().filter(|f| f.ends.1 == at) {
+            out.push_str(&format!("  {arrow} {}: {}\n", f.from, f.streams.join(", ")));
+        }
+    }
+    out
+}
+
 /// A drawing and below it what flows along each line.
 pub(super) fn draw(d: &Drawing, unicode: bool) -> String {
     let times = if unicode { '×' } else { 'x' };
@@ -203,6 +223,18 @@ impl Cell {
 mod tests {
     use super::super::drawing::sample;
     use super::*;
+
+    #[test]
+    fn a_terminal_that_is_too_narrow_gets_a_list() {
+        let drawn = draw(&sample(), false);
+        let wide = drawn.lines().map(|l| l.chars().count()).max().unwrap();
+        assert_eq!(fitting(&sample(), false, Some(wide)), drawn);
+        assert_eq!(fitting(&sample(), false, None), drawn);
+        let listed = fitting(&sample(), true, Some(wide - 1));
+        let (components, flows): (Vec<&str>, Vec<&str>) = listed.lines().partition(|l| !l.starts_with("  "));
+        assert_eq!((components.len(), flows.len()), (sample().components.len(), sample().flows.len()), "{listed}");
+        assert!(listed.lines().all(|l| l.chars().count() < 40), "{listed}");
+    }
 
     #[test]
     fn boxes_are_whole_and_every_line_arrives() {

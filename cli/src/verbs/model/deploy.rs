@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     }
     let artefacts = BTreeMap::from([(args.name.clone(), artefact.path.clone())]);
     fits(&client.plan(&topology)?, &args.name, &file_name(&args.file), &artefacts)?;
-    client.upload(&artefact.path, &artefact.artefact, show)?;
+    client.upload(&artefact.path, (&artefact.artefact, &file_name(&args.file)), show)?;
     let models::Artefact { artefact, source, bytes, .. } = artefact;
     let deployment = client.deploy(&topology, &args.name, &Deploy { artefact, source, bytes, file: file_name(&args.file) })?;
     end(&client, &topology, &args.name, deployment, args.no_wait, show)

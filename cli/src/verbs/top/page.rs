@@ -88,7 +88,7 @@ fn topologies(cluster: &ClusterStatus, all: &[TopologyStatus]) -> Page {
     let alive = cluster.supervisors.iter().filter(|s| s.alive).count();
     let memory: u64 = cluster.supervisors.iter().filter(|s| s.alive).map(|s| s.memory_bytes).sum();
     let head = format!(
-        "{} of {alive} supervisors' {} slots used, {} in all, nimbus up {}",
+        "{} of {} slots used, {alive} supervisors with {} of memory, nimbus up {}",
         cluster.slots_used,
         cluster.slots_total,
         size(memory),

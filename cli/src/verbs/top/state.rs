@@ -71,7 +71,7 @@ impl State {
         match &self.trouble {
             Some(trouble) => trouble.clone(),
             None if self.held => "held; space goes on".to_owned(),
-            None => "↑↓ choose  Enter into  Esc back  ←→ sort  r reverse  space hold  q end".to_owned(),
+            None => "q end  ↑↓ choose  Enter into  Esc back  ←→ sort  r reverse  space hold".to_owned(),
         }
     }
 
