@@ -148,6 +148,21 @@ fn tuples_are_tapped_at_a_rate() {
 }
 
 #[test]
+fn a_tap_outlives_nimbus() {
+    let mut cluster = Cluster::start(&[Machine::new("one", 1)]);
+    cluster.submit(FLOW);
+    cluster.running("flow");
+    let mut tap = Running::start(&cluster, &["tap", "flow", "numbers", "--rate", "100"]);
+    let number = |line: String| serde_json::from_str::<Value>(&line).unwrap()["n"].as_u64().unwrap();
+    let before = number(tap.next());
+    cluster.nimbus().kill();
+    cluster.start_nimbus();
+    // Of a second some were on the way.
+    let after = tap.lines.by_ref().take(300).map(|line| number(line.unwrap())).last().unwrap();
+    assert!(after > before + 300, "{before} to {after}");
+}
+
+#[test]
 fn a_log_level_counts_for_its_time() {
     let cluster = Cluster::start(&[Machine::new("one", 1)]);
     cluster.submit(FLOW);
