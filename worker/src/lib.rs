@@ -17,7 +17,6 @@ pub mod simulated;
 mod supervisor;
 mod sync;
 mod testing;
-mod text;
 mod token;
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use squall_core::control::cut;
 use squall_core::{Batch, Columns, Context, Counter, Error, Lineage, Plan, Result, Root, ValueRef};
 
 use super::emission::OutStream;
 use super::outcomes::Why;
-use crate::text::cut;
 
 /// Longer errors are cut, in bytes.
 pub(crate) const LONGEST_REASON: usize = 4096;

@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use squall_core::Error;
-use squall_core::control::{ErrorReport, LONGEST_ERROR, LONGEST_STACK};
+use squall_core::control::{ErrorReport, LONGEST_ERROR, LONGEST_STACK, cut};
 
 use super::panics::{self, Panic};
 use crate::sync::lock;
-use crate::text::cut;
 
 /// A task's errors are logged at most this often; the rest are counted. One whose calls were looked up is always logged.
 const LOG_EVERY: Duration = Duration::from_secs(1);

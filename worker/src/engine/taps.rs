@@ -7,12 +7,11 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
-use squall_core::control::{Sample, Tap};
+use squall_core::control::{Sample, Tap, cut};
 use squall_core::{Batch, Columns, Grouping, Lineage, Plan, Schema, Source, ValueRef};
 
 use crate::logging::EVENTS;
 use crate::sync::lock;
-use crate::text::cut;
 
 /// Samples that wait to be reported; the newest are dropped.
 const MOST: usize = 1000;
