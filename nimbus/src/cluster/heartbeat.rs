@@ -30,9 +30,13 @@ impl World {
         let lasts = lasting(&heartbeat);
         let other = before.is_none_or(|m| lasting(&m.said) != lasts);
         let came = before.is_none_or(|m| !m.alive || !m.heard);
+        let is_back = before.is_some_and(|m| !m.alive);
         let was_quiet = before.is_some_and(|m| self.is_quiet(m));
         if other {
             self.commit(&[Change::put(supervisor_key(id), serde_json::to_vec(&lasts)?)])?;
+        }
+        if is_back {
+            self.tell_those_on(id, "is back");
         }
         if came {
             log::info!(supervisor = id, url = heartbeat.url.as_str(), slots = heartbeat.slots; "supervisor is here");

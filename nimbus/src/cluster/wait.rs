@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use squall_core::Result;
-use squall_core::control::Phase;
+use squall_core::control::{Phase, TimelineKind};
 
 use super::record::topology_key;
 use super::{World, commands::blobs_of};
@@ -17,13 +17,16 @@ impl World {
     /// Does what is due, and says when to come again.
     pub(crate) fn due(&mut self) -> Result<Duration> {
         let now = self.clock.now();
-        let silent = |m: &&mut super::Member| m.alive && now.saturating_sub(m.heard_at) >= self.lease;
-        let mut lost = false;
-        for member in self.members.values_mut().filter(silent) {
-            (member.alive, lost) = (false, true);
-            log::warn!(supervisor = member.said.url.as_str(); "supervisor is silent; its lease has ended");
+        let mut lost = Vec::new();
+        for (id, member) in &mut self.members {
+            if member.alive && now.saturating_sub(member.heard_at) >= self.lease {
+                member.alive = false;
+                log::warn!(supervisor = member.said.url.as_str(); "supervisor is silent; its lease has ended");
+                lost.push(id.clone());
+            }
         }
-        if lost {
+        lost.iter().for_each(|id| self.tell_those_on(id, "is silent"));
+        if !lost.is_empty() {
             self.touch_all();
             self.assign()?;
         }
@@ -48,6 +51,18 @@ impl World {
         let next = leases.chain(waits).chain(others).chain([self.next_sweep, self.next_tick]).min().unwrap_or(self.next_sweep);
         // Not at once again, should the store refuse what is due.
         Ok(next.max(now + Duration::from_millis(5)))
+    }
+
+    /// Puts what became of a supervisor on the time lines of the topologies that it has workers of.
+    pub(super) fn tell_those_on(&mut self, supervisor: &str, what: &str) {
+        let unix_ms = self.clock.unix_ms();
+        let host = self.members.get(supervisor).map_or_else(String::new, |m| m.said.host.clone());
+        let text = format!("supervisor {} on {host} {what}", supervisor.get(..12).unwrap_or(supervisor));
+        for t in self.topologies.values_mut() {
+            if t.record.workers.iter().any(|w| w.seat.supervisor == supervisor) {
+                t.statistics.happened(unix_ms, TimelineKind::Note, text.clone());
+            }
+        }
     }
 
     /// Nimbus itself did not run for a while: that it heard nobody says nothing about them.

@@ -238,6 +238,16 @@ fn a_silent_supervisors_worker_moves_and_its_old_one_is_stopped() {
     assert_eq!((&now["slot"], &now["tasks"]), (&kept["slot"], &kept["tasks"]), "the healthy one stays");
     let (_, cluster) = nimbus.get("/v1/cluster");
     assert_eq!((&cluster["slots_total"], &cluster["supervisors"][0]["alive"]), (&json!(2), &json!(false)));
+    let told = nimbus.get("/v1/topologies/p/history").1["events"].to_string();
+    assert!(told.contains("supervisor aaaaaaaaaaaa on h is silent") && !told.contains("is back"), "{told}");
+    // One that keeps its workers, as there is no room elsewhere.
+    clock.forward(Duration::from_millis(3100));
+    while nimbus.get("/v1/cluster").1["supervisors"][1]["alive"] == true {
+        std::thread::yield_now();
+    }
+    b.beat(&nimbus);
+    let told = nimbus.get("/v1/topologies/p/history").1["events"].to_string();
+    assert!(told.contains("supervisor bbbbbbbbbbbb on h is back"), "{told}");
 
     a.beat(&nimbus);
     while !a.desired.is_empty() {
