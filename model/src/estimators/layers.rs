@@ -4,8 +4,6 @@
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use pulp::{Simd, WithSimd};
 
-use super::math;
-
 /// Rows that go through all layers before the next: a multiple of every number of rows a product takes at once.
 const ROWS: usize = 48;
 
@@ -22,11 +20,10 @@ pub(crate) struct Layer<'a> {
     pub(crate) act: Option<fn(&mut [f64])>,
 }
 
-/// What comes out of the last layer; none where another way is as good: few rows, or rows that are nearly all zero, many weights, no
-/// vector instructions.
+/// What comes out of the last layer; none where another way is as good: few rows, many weights, no vector instructions.
 pub(crate) fn forward(layers: &[Layer<'_>], x: ArrayView2<'_, f64>) -> Option<Array2<f64>> {
     let weights: usize = layers.iter().map(|l| l.weights.len()).sum();
-    if x.nrows() < ROWS / 4 || weights > MOST_WEIGHTS || layers.iter().any(|l| l.weights.is_empty()) || math::sparse(x) {
+    if x.nrows() < ROWS / 4 || weights > MOST_WEIGHTS || layers.iter().any(|l| l.weights.is_empty()) {
         return None;
     }
     let x = x.as_standard_layout();
@@ -231,18 +228,5 @@ mod tests {
         assert!(forward(&[layer()], Array2::zeros((64, 400)).view()).is_none());
         let small = Layer { weights: weights.slice(ndarray::s![..4, ..]), bias: bias.slice(ndarray::s![..4]), act: None };
         assert!(forward(&[small], Array2::zeros((1, 400)).view()).is_none());
-    }
-
-    #[test]
-    fn wide_rows_are_left_to_others_where_they_are_nearly_all_zero() {
-        let (weights, bias) = (Array2::zeros((4, 2000)), ndarray::Array1::zeros(4));
-        let taken = |columns: usize, every: usize| {
-            let x = Array2::from_shape_fn((64, columns), |(i, j)| f64::from(u8::from((i + j) % every == 0)));
-            let weights = weights.slice(ndarray::s![.., ..columns]);
-            forward(&[Layer { weights, bias: bias.view(), act: None }], x.view()).is_some()
-        };
-        assert!(!taken(2000, 100));
-        let vectors = taken(100, 1);
-        assert_eq!((taken(2000, 2), taken(100, 100)), (vectors, vectors));
     }
 }
