@@ -74,3 +74,6 @@ function dated(unixMs, time) {
   const two = (n) => String(n).padStart(2, '0');
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`;
 }
+
+/** A text with the first digits of the ids and hashes in it, which are enough to tell them apart. */
+export const short = (text) => text.replace(/\b([0-9a-f]{8})[0-9a-f]{24,}\b/g, '$1');

@@ -4,6 +4,8 @@ import { attr, h, load, put, s, say } from './dom.js';
 import { many, percent, rate } from './format.js';
 
 const MARGIN = 14;
+/** The smallest scale at which texts are read. */
+const READABLE = 0.85;
 
 /** Draws a graph; click(id) opens a component. update(components, edges, statuses) colours it. */
 export function graph(data, click) {
@@ -40,7 +42,7 @@ export function graph(data, click) {
     const room = frame.clientWidth || 900;
     const fit = Math.min(1.15, room / width);
     // A wide graph is scrolled rather than made unreadable.
-    const scale = zoom ?? Math.max(0.55, fit);
+    const scale = zoom ?? Math.max(READABLE, fit);
     svg.setAttribute('width', Math.round(width * scale));
     svg.setAttribute('height', Math.round(height * scale));
     return scale;

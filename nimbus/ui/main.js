@@ -80,15 +80,22 @@ on('back', () => {
   lost.hidden = true;
   if (missed) route();
 });
-on('locked', () => {
+on('locked', locked);
+
+/** Shows nothing but the question for the token. */
+function locked() {
+  signOut.hidden = true;
   if (document.getElementById('enter')) return;
   shown += 1;
   leave?.();
   leave = null;
   attr(live, 'data-state', null);
   say(live, '');
-  enter.show(main, route);
-});
+  enter.show(main, begin);
+}
+
+const signOut = document.getElementById('leave');
+signOut.addEventListener('click', () => call('/v1/page/session', { method: 'DELETE' }).then(locked, () => {}));
 
 const theme = document.getElementById('theme');
 const setTheme = (name) => attr(document.documentElement, 'data-theme', name);
@@ -124,6 +131,7 @@ async function begin() {
   }
   attr(live, 'data-state', 'live');
   say(live, 'live');
+  signOut.hidden = false;
   route();
 }
 begin();

@@ -6,8 +6,9 @@ const FIRST = 100;
 
 /**
  * A table: columns are {name, title, num, sort(row), show(row)}; show gives a text or an element. key(row) tells rows apart.
+ * On a phone the cells of a row of a table that `stacks` stand below each other, the last first.
  */
-export function table({ label, columns, key, empty = 'Nothing here.', order, filter = false, max = FIRST }) {
+export function table({ label, columns, key, empty = 'Nothing here.', order, filter = false, stacks = false, max = FIRST }) {
   let rows = [];
   let by = order ?? { name: null, down: false };
   let most = max;
@@ -24,7 +25,7 @@ export function table({ label, columns, key, empty = 'Nothing here.', order, fil
     type: 'search', class: 'filter', placeholder: 'Filter', 'aria-label': `Filter: ${label}`,
     oninput: (event) => { wanted = event.target.value.trim().toLowerCase(); draw(); },
   });
-  const element = h('div', { class: 'tabled' },
+  const element = h('div', { class: stacks ? 'tabled stacks' : 'tabled' },
     h('table', { 'aria-label': label }, h('thead', {}, h('tr', {}, heads)), body), nothing, more);
 
   function turn(column) {

@@ -69,6 +69,8 @@ fn numbers_rise_every_page_opens_and_nothing_is_markup() {
     browser.wait("document.querySelector('path.line.a').getAttribute('d').includes('L')");
     assert_eq!(browser.eval("document.querySelectorAll('.node').length"), 6);
     assert!(browser.text().contains("failed on purpose"), "errors are shown");
+    browser
+        .wait("[...document.querySelectorAll('.mark.error title')].some((t) => t.textContent.includes('failed on purpose'))");
     browser.wait("document.querySelector('[aria-label=Errors] details')");
     browser.click("[aria-label=Errors] summary", "panicked at components/src/bolts/fail.rs");
     browser.wait("document.querySelector('[aria-label=Errors] details[open] .stack').innerText.includes('bolts::fail')");
@@ -129,6 +131,18 @@ fn numbers_rise_every_page_opens_and_nothing_is_markup() {
     browser.resize(390, 844, true);
     browser.wait("document.documentElement.scrollWidth <= 390");
     browser.picture("cluster-phone");
+    // What a topology waits for is said in short, and in full where it is pointed at.
+    let id = "0123456789abcdef".repeat(2);
+    let shown = browser.eval(&format!(
+        "import('/ui/pages/cluster.js').then((m) => m.stateOf({{ state: 'ACTIVE', waiting: 'supervisor {id} is silent' }}).textContent)"
+    ));
+    assert_eq!(shown, "ACTIVE supervisor 01234567 is silent");
+    browser.eval("location.hash = '#/t/page'");
+    browser.wait("document.querySelector('pre.error')?.getBoundingClientRect().right <= 390");
+    browser.wait(
+        "(() => { const g = document.querySelector('.graph'); return g.clientWidth >= 0.8 * g.viewBox.baseVal.width; })()",
+    );
+    browser.picture("topology-phone");
     assert_eq!(browser.eval("window.hacked ?? null"), serde_json::Value::Null, "a tuple became a script");
     assert_eq!(browser.troubles(), [] as [String; 0]);
     drop(cluster);
@@ -153,6 +167,11 @@ fn actions_act_after_they_were_confirmed() {
     browser.wait("!document.querySelector('dialog')");
     let levels: serde_json::Value = cluster.try_get("/v1/topologies/page/log").unwrap();
     assert_eq!(levels[0]["level"], "debug", "{levels}");
+    browser.wait("document.querySelector('#levels').textContent.startsWith('All loggers log at debug until ')");
+    browser.click("#levels button", "End now");
+    browser.wait("!document.querySelector('#levels').textContent");
+    let levels: serde_json::Value = cluster.try_get("/v1/topologies/page/log").unwrap();
+    assert_eq!(levels, serde_json::json!([]));
 
     browser.click(".actions button", "Rebalance");
     browser.fill("[name='c:same']", "0");
@@ -238,6 +257,24 @@ fn a_model_is_deployed_from_a_file_in_the_browser() {
     browser.click("button", "Roll back to it");
     browser.click("dialog button[type=submit]", "Roll back");
     browser.wait("[...document.querySelectorAll('[aria-label=\"Versions of m\"] tbody tr')].some((r) => r.textContent.startsWith('1current'))");
+    // What is told anew takes no focus away. Of the version that came twice the rows are told once, and only to the other one goes back.
+    browser.eval("document.querySelector('[aria-label=\"Roll back to version 2\"]').focus()");
+    let scored = "document.querySelector('[aria-label=\"Versions of m\"] [data-label=\"Rows scored\"]').textContent";
+    browser.eval(&format!("window.before = {scored}"));
+    browser.wait(&format!("{scored} !== window.before"));
+    assert_eq!(browser.eval("document.activeElement.ariaLabel"), "Roll back to version 2");
+    let told = browser.eval(
+        "[...document.querySelectorAll('[aria-label=\"Versions of m\"] tbody tr')].map((r) => \
+         [r.cells[0].textContent, /[1-9]/.test(r.cells[5].textContent), r.querySelectorAll('button').length])",
+    );
+    assert_eq!(told, serde_json::json!([["1", true, 0], ["2", true, 1], ["1", false, 0]]));
+    browser.picture("versions");
+
+    browser.eval("location.hash = '#/models'");
+    browser.wait("document.querySelector('[aria-label=Models] [data-label=Version]')?.textContent === '1'");
+    browser.wait("[...document.querySelectorAll('svg.scores .axis')].map((t) => t.textContent).join() === '0,1'");
+    browser.wait("document.querySelector('svg.scores rect.column')");
+    browser.picture("models");
     assert_eq!(browser.troubles(), [] as [String; 0]);
 }
 
@@ -322,4 +359,9 @@ fn the_token_is_asked_once_and_a_lost_connection_is_told() {
     browser.wait("document.querySelector('main').textContent.includes('when nimbus answers again')");
     cluster.start_nimbus();
     browser.wait("document.querySelector('h1')?.textContent === 'Models'");
+
+    browser.click("#leave", "Sign out");
+    browser.wait("document.querySelector('#enter')");
+    browser.open(&url);
+    browser.wait("document.querySelector('#enter')");
 }

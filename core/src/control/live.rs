@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{ClusterStatus, ComponentStatus, HistoryPoint, Latency, ModelUse, TimelineEvent, TopologyStatus};
-use crate::Grouping;
 use crate::layout::{Line, Place};
+use crate::{Grouping, ModelNumbers};
 
 /// `GET /v1/live`, once a second.
 ///
@@ -259,6 +259,10 @@ pub struct ModelOverview {
     pub artefact: String,
     /// The artefact's size in bytes.
     pub bytes: u64,
+    /// The version in use.
+    pub version: u64,
+    /// What was scored with that version, and the scores.
+    pub numbers: ModelNumbers,
     /// The components whose configuration names it.
     pub used_by: Vec<ModelUser>,
     /// The machines on which workers have mapped it.

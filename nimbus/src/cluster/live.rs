@@ -10,7 +10,7 @@ use squall_core::layout::{Size, Spacing, layered};
 use squall_core::{ComponentKind, InputStream, Plan, PlannedComponent};
 
 use super::history::{of_component, of_topology};
-use super::models::in_use;
+use super::models::{by_version, in_use};
 use super::statistics::throughput;
 use super::{Component, Topology, World};
 use crate::denied::{Denied, Kind};
@@ -146,6 +146,7 @@ impl World {
         for t in self.in_order() {
             let gauges = t.statistics.gauges(self.clock.now());
             let totals = t.statistics.totals();
+            let mut numbers = by_version(totals.values());
             for (name, model) in in_use(&t.record) {
                 let users = t.plan.components.iter().filter(|c| c.uses_model(name)).map(|c| ModelUser {
                     component: c.id.clone(),
@@ -163,6 +164,8 @@ impl World {
                     source_file: model.file.clone(),
                     artefact: model.artefact.clone(),
                     bytes: model.bytes,
+                    version: model.version,
+                    numbers: numbers.remove(&(name.clone(), model.version)).unwrap_or_default(),
                     used_by: users.collect(),
                     copies: copies.collect(),
                 });

@@ -12,6 +12,7 @@ use squall_core::{ModelNumbers, Plan, Result};
 use super::record::Record;
 use super::{Topology, World};
 use crate::denied::{Denied, Kind};
+use crate::history::Numbers;
 use crate::states::Stage;
 
 /// Deployments that are remembered of a model; their artefacts are kept, so that one can go back to them.
@@ -278,14 +279,7 @@ impl World {
     /// The models of a topology, for clients.
     pub(crate) fn topology_models(&self, id: &str) -> Result<TopologyModels, Denied> {
         let t = self.topology(id)?;
-        let mut numbers: BTreeMap<(String, u64), ModelNumbers> = BTreeMap::new();
-        for n in t.statistics.totals().into_values().flat_map(|n| n.models) {
-            let key = (n.model.clone(), n.version);
-            numbers
-                .entry(key)
-                .or_insert_with(|| ModelNumbers { model: n.model.clone(), version: n.version, ..ModelNumbers::default() })
-                .merge(&n);
-        }
+        let numbers = by_version(t.statistics.totals().values());
         let worker = |name: &str, index: usize, placed: &super::record::Placed| {
             let state = placed.up.as_ref().and_then(|up| state_of(t, index as u32, up.incarnation, name));
             let (current, ready) = state.map_or((0, 0), |s| (s.current, s.ready));
@@ -313,6 +307,16 @@ impl World {
             Denied::new(Kind::Unknown, error, hint.trim_start_matches("; ").to_owned())
         })
     }
+}
+
+/// What was counted of each version of each model.
+pub(super) fn by_version<'n>(totals: impl Iterator<Item = &'n Numbers>) -> BTreeMap<(String, u64), ModelNumbers> {
+    let mut found: BTreeMap<(String, u64), ModelNumbers> = BTreeMap::new();
+    for n in totals.flat_map(|n| &n.models) {
+        let none = || ModelNumbers { model: n.model.clone(), version: n.version, ..ModelNumbers::default() };
+        found.entry((n.model.clone(), n.version)).or_insert_with(none).merge(n);
+    }
+    found
 }
 
 fn state_of<'t>(t: &'t Topology, worker: u32, incarnation: u64, model: &str) -> Option<&'t ModelState> {

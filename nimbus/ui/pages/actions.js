@@ -12,7 +12,7 @@ function wait(text) {
   return { wait_ms: Math.round(seconds * 1000) };
 }
 
-const WAIT = { name: 'wait', label: 'Wait, seconds', type: 'number', min: 0, step: 'any', placeholder: 'message timeout', note: 'How long tuples under way may take; less if nothing is left. 0 loses them.' };
+const WAIT = { name: 'wait', label: 'Wait, seconds', type: 'number', min: 0, step: 'any', placeholder: 'its timeout', note: 'How long tuples under way may take, by default the message timeout; less if nothing is left. 0 loses them.' };
 
 export const activate = (name) => call(of(name, 'activate'), { method: 'POST' });
 
@@ -38,7 +38,7 @@ export const rebalance = (status) => ask({
   title: `Rebalance ${status.name}`, text: 'Its spouts pause, tuples under way have this long to finish, then its tasks are spread anew.',
   fields: [
     { name: 'workers', label: 'Workers', type: 'number', min: 1, value: status.workers.length || '' },
-    ...status.components.map((c) => ({ name: `c:${c.id}`, label: `Tasks of ${c.id}`, type: 'number', min: 1, value: c.tasks })),
+    ...status.components.map((c) => ({ name: `c:${c.id}`, label: `Tasks of ${c.id}`, filtered: true, type: 'number', min: 1, value: c.tasks })),
     WAIT,
   ],
   verb: 'Rebalance',

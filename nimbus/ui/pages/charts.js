@@ -2,13 +2,15 @@
 
 import { chart } from '../chart.js';
 import { card, h } from '../dom.js';
-import { millis, rate } from '../format.js';
+import { many, millis, rate } from '../format.js';
 import { call, every } from '../net.js';
 import { toneOf } from './parts.js';
 
 const RANGES = [['10 min', 600], ['3 h', 10800], ['1 d', 86400], ['7 d', 604800]];
 
 const MOST_EVENTS = 1000;
+/** So many lines of errors find room beside each other. */
+const MOST_ERRORS = 60;
 
 const perS = (of) => (p) => (of(p) * 1000) / Math.max(1, p.ms);
 const quantile = (key, i) => (p) => (p[key] ? p[key][i] : null);
@@ -60,8 +62,24 @@ export function charts({ path, spout, fed = true }) {
     // What is young is not squeezed into a corner.
     const age = shown.length ? newest - shown[0].unix_ms + 1000 : 0;
     const covers = Math.min(range * 1000, Math.max(60000, age));
-    const marks = [...events.values()].filter((e) => e.kind !== 'error').map((e) => ({ ...e, tone: toneOf(e.kind) }));
+    const marks = marksOf([...events.values()], covers);
     for (const one of [flow, times, busy]) one.update(shown, marks, covers);
+  }
+
+  /** A line for each event; errors that are close to each other are one. */
+  function marksOf(all, covers) {
+    const [errors, others] = [new Map(), []];
+    for (const e of all) {
+      if (e.kind !== 'error') {
+        others.push({ ...e, tone: toneOf(e.kind) });
+        continue;
+      }
+      const at = Math.floor((e.unix_ms * MOST_ERRORS) / covers);
+      const mark = errors.get(at) ?? { unix_ms: e.unix_ms, text: `${e.component ? `${e.component}: ` : ''}${e.text}`, tone: 'error', more: -1 };
+      errors.set(at, { ...mark, more: mark.more + 1 });
+    }
+    const told = (m) => (m.more ? { ...m, text: `${m.text}\nand ${many(m.more, 'error')} more` } : m);
+    return [...[...errors.values()].slice(-MOST_ERRORS).map(told), ...others];
   }
 
   async function load_all() {

@@ -2,7 +2,7 @@
 
 import { spark } from '../chart.js';
 import { card, h, meter, put, tiles } from '../dom.js';
-import { bytes, count, many, percent, quantile, rate, span } from '../format.js';
+import { bytes, count, many, percent, quantile, rate, short, span } from '../format.js';
 import { listen } from '../net.js';
 import { table } from '../table.js';
 import { badge, title, topologyLink } from './parts.js';
@@ -75,7 +75,7 @@ export function show(main) {
 /** Its state, and what it waits for. */
 export function stateOf(t) {
   const state = t.finished && t.state === 'ACTIVE' ? badge('finished') : badge(t.state);
-  return t.waiting ? h('span', {}, state, ' ', h('span', { class: 'warned' }, t.waiting)) : state;
+  return t.waiting ? h('span', {}, state, ' ', h('span', { class: 'warned waits', title: t.waiting }, short(t.waiting))) : state;
 }
 
 function modelsOf(s) {

@@ -2,7 +2,7 @@
 
 import { attr, card, h, put, say } from '../dom.js';
 import { bytes, many, moment } from '../format.js';
-import { call, listen, path } from '../net.js';
+import { call, every, listen, path } from '../net.js';
 import { title, topologyLink } from './parts.js';
 
 /** So many lines are kept on the page. */
@@ -15,40 +15,49 @@ const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'];
 export async function show(main, name) {
   if (name === undefined) return choose(main);
   const base = path`/v1/topologies/${name}/logs`;
-  const files = await call(base);
-  const link = (f, stream, text) => h('a', { href: `${base}/${f.worker}/download?supervisor=${encodeURIComponent(f.supervisor)}&stream=${stream}`, download: true }, text);
+  const at = (f, stream) => `${base}/${f.worker}/download?supervisor=${encodeURIComponent(f.supervisor)}&stream=${stream}`;
   return view(main, {
     base,
     trail: [topologyLink(name), ' / '],
-    one: { key: 'worker', label: 'Worker', all: 'all workers', options: files.map((f) => [f.worker, `worker ${f.worker} on ${f.host}`]) },
+    one: { key: 'worker', label: 'Worker', all: 'all workers' },
     streams: true,
-    files: files.map((f) => [`worker ${f.worker} on ${f.host}: `, link(f, 'log', `log, ${bytes(f.bytes)}`), ', ', link(f, 'out', `output, ${bytes(f.output_bytes)}`)]),
+    files: await call(base),
+    called: (f) => `worker ${f.worker} on ${f.host}`,
+    links: (f) => [[at(f, 'log'), `log, ${bytes(f.bytes)}`], [at(f, 'out'), `output, ${bytes(f.output_bytes)}`]],
   });
 }
 
 /** What nimbus and the supervisors logged themselves. */
 export async function daemons(main) {
   const base = '/v1/logs';
-  const files = await call(base);
-  const called = (f) => (f.daemon === 'nimbus' ? 'nimbus' : `supervisor ${f.daemon.slice(0, 8)} on ${f.host}`);
   return view(main, {
     base,
     trail: [h('a', { href: '#/logs' }, 'Logs'), ' / '],
     heading: 'Daemons',
-    one: { key: 'daemon', label: 'Daemon', all: 'all daemons', options: files.map((f) => [f.daemon, called(f)]) },
+    one: { key: 'daemon', label: 'Daemon', all: 'all daemons' },
     streams: false,
-    files: files.map((f) => [`${called(f)}: `, h('a', { href: `${base}/${f.daemon}/download`, download: true }, `log, ${bytes(f.bytes)}`)]),
+    files: await call(base),
+    called: (f) => (f.daemon === 'nimbus' ? 'nimbus' : `supervisor ${f.daemon.slice(0, 8)} on ${f.host}`),
+    links: (f) => [[`${base}/${f.daemon}/download`, `log, ${bytes(f.bytes)}`]],
   });
 }
 
-/** Lines of many logs, or of `one` of them. */
-function view(main, { base, trail, heading = 'Logs', one, streams, files }) {
+/** Lines of many logs, or of `one` of them; `files` are `called` so, each with `links` to what can be downloaded. */
+function view(main, { base, trail, heading = 'Logs', one, streams, files, called, links }) {
   const asked = new URLSearchParams(location.hash.split('?')[1] ?? '');
   const lines = h('div', { class: 'lines', role: 'log', 'aria-live': 'off', tabindex: 0, 'aria-label': 'Log lines' });
   const text = h('input', { type: 'search', placeholder: 'Text to look for', 'aria-label': 'Text to look for', value: asked.get('text') ?? '' });
   const level = h('select', { 'aria-label': 'Least level' }, LEVELS.map((l) => h('option', { value: l }, l)));
   level.value = asked.get('level') ?? 'trace';
-  const only = h('select', { 'aria-label': one.label }, h('option', { value: '' }, one.all), one.options.map(([value, text]) => h('option', { value }, text)));
+  const only = h('select', { 'aria-label': one.label }, h('option', { value: '' }, one.all));
+  const list = downloads(called, links);
+  list.update(files);
+  const offered = new Set();
+  const offer = (all) => all.filter((f) => !offered.has(String(f[one.key]))).forEach((f) => {
+    offered.add(String(f[one.key]));
+    only.append(h('option', { value: f[one.key] }, called(f)));
+  });
+  offer(files);
   only.value = asked.get(one.key) ?? '';
   const stream = h('select', { 'aria-label': 'What' }, h('option', { value: 'log' }, 'log'), h('option', { value: 'out' }, 'stdout and stderr'));
   const follow = h('button', { type: 'button', class: 'main', 'aria-pressed': 'true' }, 'Following');
@@ -154,10 +163,33 @@ function view(main, { base, trail, heading = 'Logs', one, streams, files }) {
   });
   for (const select of [level, only, stream]) select.addEventListener('change', () => (close ? start() : find()));
 
-  const downloads = h('ul', { class: 'plainlist' }, files.map((parts) => h('li', {}, parts)));
-  put(main, title(h('span', { class: 'trail' }, trail), h('h1', {}, heading)), h('section', { class: 'card' }, form, lines), card('Files', null, files.length ? downloads : h('p', { class: 'none' }, 'No logs yet.')));
+  put(main, title(h('span', { class: 'trail' }, trail), h('h1', {}, heading)), h('section', { class: 'card' }, form, lines), card('Files', null, list.element));
   start();
-  return () => close?.();
+  // Files grow, and workers come.
+  const end = every(5000, () => call(base).then((all) => { list.update(all); offer(all); }, () => {}));
+  return () => {
+    close?.();
+    end();
+  };
+}
+
+/** A list of files with links to download them, updated in place. */
+function downloads(called, links) {
+  const lines = new Map();
+  const none = h('p', { class: 'none' }, 'No logs yet.');
+  const list = h('ul', { class: 'plainlist' });
+  function update(files) {
+    none.hidden = files.length > 0;
+    const now = new Map(files.map((f) => [links(f)[0][0], f]));
+    for (const [key, f] of now) {
+      if (!lines.has(key)) lines.set(key, h('li', {}, `${called(f)}: `, links(f).flatMap(([href], i) => [i ? ', ' : '', h('a', { href, download: true })])));
+      const line = lines.get(key);
+      links(f).forEach(([, text], i) => say(line.querySelectorAll('a')[i], text));
+      if (!line.parentNode) list.append(line);
+    }
+    for (const [key, line] of lines) if (!now.has(key)) { line.remove(); lines.delete(key); }
+  }
+  return { element: h('div', {}, none, list), update };
 }
 
 /** `[2026-01-02T03:04:05.678Z INFO  target] message`, or anything else. */

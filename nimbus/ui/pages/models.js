@@ -3,6 +3,7 @@
 import { card, h, put, tiles } from '../dom.js';
 import { bytes, count, many, rate } from '../format.js';
 import { call, every } from '../net.js';
+import { scaleOf, scores } from '../scores.js';
 import { table } from '../table.js';
 import { componentLink, title, topologyLink } from './parts.js';
 
@@ -13,12 +14,15 @@ export async function show(main) {
     columns: [
       { name: 'Model', head: true, sort: (m) => m.name, show: (m) => m.name },
       { name: 'Topology', sort: (m) => m.topology, mark: (m) => m.topology, show: (m) => topologyLink(m.topology) },
+      { name: 'Version', num: true, title: 'the one in use; the topology’s page has all', sort: (m) => m.version, show: (m) => m.version },
       { name: 'File', sort: (m) => m.source_file, show: (m) => m.source_file },
       { name: 'Artefact', class: 'mono dim', show: (m) => m.artefact.slice(0, 12) },
       { name: 'Size', num: true, sort: (m) => m.bytes, show: (m) => bytes(m.bytes) },
       { name: 'Scored by', mark: (m) => m.used_by.map((u) => u.component).join(), show: (m) => h('span', {}, m.used_by.flatMap((u, i) => [i ? ', ' : '', componentLink(m.topology, u.component)])) },
       { name: 'Scored/s', num: true, sort: (m) => scored(m, 'executed_per_s'), show: (m) => rate(scored(m, 'executed_per_s')) },
       { name: 'In all', num: true, sort: (m) => scored(m, 'executed'), show: (m) => count(scored(m, 'executed')) },
+      { name: 'Errors', num: true, title: 'rows that this version could not score', sort: (m) => m.numbers.errors, show: (m) => count(m.numbers.errors) },
+      { name: 'Scores', title: 'of this version: the highest probability of each row, its highest decision value, or what is predicted', mark: (m) => JSON.stringify([m.numbers.rows, m.numbers.scores]), show: (m) => scores(m.numbers, scaleOf([m.numbers])) },
     ],
   });
   const copies = table({

@@ -8,6 +8,7 @@ import { table } from '../table.js';
 import * as actions from './actions.js';
 import { charts } from './charts.js';
 import { stateOf } from './cluster.js';
+import { levels } from './levels.js';
 import { badge, componentLink, eventList, memory, title } from './parts.js';
 import { versions } from './versions.js';
 
@@ -16,6 +17,7 @@ export async function show(main, name) {
   const [plan, drawn] = await Promise.all([call(`${base}/plan`), call(`${base}/graph`)]);
   let status = null;
   let listed = null;
+  let copies = null;
   const state = h('span', { id: 'state' });
   const facts = h('span', { class: 'dim' });
   const button = (text, act, tone) => h('button', { type: 'button', class: tone ?? 'plain', onclick: act }, text);
@@ -34,6 +36,8 @@ export async function show(main, name) {
   const happened = h('div');
   const models = h('div');
   const deployed = h('div');
+  const logs = h('div', { id: 'levels' });
+  const logged = levels(logs, name);
 
   function draw(data) {
     const one = graph(data, (id) => { location.hash = `#/t/${encodeURIComponent(name)}/c/${encodeURIComponent(id)}`; });
@@ -43,8 +47,8 @@ export async function show(main, name) {
 
   put(main,
     title(h('h1', {}, name), state, facts, h('span', { class: 'push' }),
-      h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/t/${encodeURIComponent(name)}/logs` }, 'Logs'), button('Log level …', () => actions.logLevel(name)), activate, deactivate, rebalance, kill)),
-    wrong, numbers.element, card('Flow', zoom, holder), over.element,
+      h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/t/${encodeURIComponent(name)}/logs` }, 'Logs'), button('Log level …', () => actions.logLevel(name).then(logged.update)), activate, deactivate, rebalance, kill)),
+    wrong, logs, numbers.element, card('Flow', zoom, holder), over.element,
     card('Components', components.search, components.element), card('Workers', workers.search, workers.element),
     card('Errors', errors.search, h('div', { class: 'tall', tabindex: 0 }, errors.element)), card('Models', null, deployed, models),
     h('div', { class: 'pair' }, card('What happened', null, happened), card('Configuration', null, settings(plan))),
@@ -57,7 +61,7 @@ export async function show(main, name) {
       const tasks = status?.components.map((c) => c.tasks).join();
       status = live.status;
       put(state, stateOf(status));
-      const left = status.wait_left_ms === undefined ? '' : `, goes on within ${span(status.wait_left_ms)}`;
+      const left = status.wait_left_ms === undefined ? '' : `, ${status.state === 'KILLED' ? 'stops' : 'goes on'} within ${span(status.wait_left_ms)}`;
       say(facts, `${status.id}, up ${span(status.uptime_ms)}, ${many(status.workers.length, 'worker')}${left}`);
       attr(activate, 'disabled', status.state !== 'INACTIVE');
       attr(deactivate, 'disabled', status.state !== 'ACTIVE');
@@ -71,7 +75,9 @@ export async function show(main, name) {
       components.update(status.components.map((c) => ({ ...c, lately: live.components[c.id] })));
       workers.update(status.workers);
       errors.update(status.errors);
-      put(models, modelList(status.models));
+      const mapped = JSON.stringify(status.models);
+      if (mapped !== copies) put(models, modelList(status.models));
+      copies = mapped;
       // After a rebalance the boxes say other numbers of tasks.
       if (tasks !== undefined && tasks !== status.components.map((c) => c.tasks).join()) {
         picture = draw(await call(`${base}/graph`));
@@ -80,19 +86,20 @@ export async function show(main, name) {
       picture.update(live.components, live.edges);
     },
     gone() {
-      endVersions();
-      over.end();
+      leave();
       put(main, h('div', { class: 'card' }, h('h1', {}, `${name} is gone`), h('p', {}, 'It was killed.'), h('p', {}, h('a', { href: '#/' }, 'To the cluster'))));
     },
     refused() {
       location.hash = '#/';
     },
   });
-  return () => {
+  function leave() {
     close();
     over.end();
     endVersions();
-  };
+    logged.end();
+  }
+  return leave;
 }
 
 function tell(numbers, live) {
@@ -166,7 +173,7 @@ function workerTable(name) {
 
 function errorTable(name) {
   return table({
-    label: 'Errors', key: (e) => `${e.component}/${e.task}/${e.message}`, filter: true, empty: 'No errors.',
+    label: 'Errors', key: (e) => `${e.component}/${e.task}/${e.message}`, filter: true, stacks: true, empty: 'No errors.',
     columns: [
       { name: 'Time', sort: (e) => e.unix_ms, show: (e) => clock(e.unix_ms) },
       { name: 'Component', sort: (e) => e.component, mark: (e) => e.component, show: (e) => (e.component ? componentLink(name, e.component) : 'nimbus') },

@@ -123,7 +123,8 @@ pub(super) const SCHEMAS: &[(&str, &str)] = &[
     ("LogSearch", "lines: [LogLine], complete: bool, bytes: int, ends: {int}, silent: [text]"),
     (
         "ModelOverview",
-        "name: text, topology: text, source_file: text, artefact: text, bytes: int, used_by: [ModelUser], copies: [ModelCopy]",
+        "name: text, topology: text, source_file: text, artefact: text, bytes: int, version: int, numbers: object, \
+         used_by: [ModelUser], copies: [ModelCopy]",
     ),
     ("ModelUser", "component: text, executed: int, executed_per_s: number"),
     ("ModelCopy", "name: text, artefact: text, supervisor: text, machine: text, host: text, memory: ModelUse"),
