@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use squall_model::{CONVERTER_VERSION, Model, OnnxWeights, Options};
+use squall_model::{CONVERTER_VERSION, Model, Options};
 
 use crate::exit::{Failure, Outcome};
 use crate::show::Show;
@@ -25,19 +25,19 @@ pub(crate) struct Artefact {
     pub(crate) warnings: Vec<String>,
 }
 
-/// The artefact of a model file: from the cache, or imported into it now. `onnx_weights` is a choice that only ONNX files have.
-pub(crate) fn artefact(source: &Path, onnx_weights: Option<OnnxWeights>, show: &Show) -> Outcome<Artefact> {
-    artefact_in(&cache_dir()?, source, onnx_weights, show)
+/// The artefact of a model file: from the cache, or imported into it now, with choices that only some formats have.
+pub(crate) fn artefact(source: &Path, options: Options, show: &Show) -> Outcome<Artefact> {
+    artefact_in(&cache_dir()?, source, options, show)
 }
 
-fn artefact_in(cache: &Path, source: &Path, onnx_weights: Option<OnnxWeights>, show: &Show) -> Outcome<Artefact> {
+fn artefact_in(cache: &Path, source: &Path, options: Options, show: &Show) -> Outcome<Artefact> {
     if is_safetensors(source)
         && let Ok(model) = Model::open(source)
     {
-        return match onnx_weights {
-            None => Ok(of(&model, source, Vec::new())),
-            Some(_) => Err(Failure::Usage(format!(
-                "{}: it is imported already, and how ONNX weights are held was chosen then: give the ONNX file",
+        return match options == Options::default() {
+            true => Ok(of(&model, source, Vec::new())),
+            false => Err(Failure::Usage(format!(
+                "{}: it is imported already, and labels and how ONNX weights are held were chosen then: give the file it was made of",
                 source.display()
             ))),
         };
@@ -45,8 +45,9 @@ fn artefact_in(cache: &Path, source: &Path, onnx_weights: Option<OnnxWeights>, s
     let sum = squall_model::source_checksum(source)?;
     std::fs::create_dir_all(cache)
         .map_err(|e| Failure::Outside(format!("cannot make the model cache `{}`: {e}", cache.display())))?;
-    let held = onnx_weights.map(|held| format!("-{}", held.as_str())).unwrap_or_default();
-    let kept = cache.join(format!("{sum}-{CONVERTER_VERSION}{held}.safetensors"));
+    let held = options.onnx_weights.map(|held| format!("-{}", held.as_str())).unwrap_or_default();
+    let labels = options.labels.as_ref().map(|labels| format!("-{}", labels_sum(labels))).unwrap_or_default();
+    let kept = cache.join(format!("{sum}-{CONVERTER_VERSION}{held}{labels}.safetensors"));
     if kept.exists() {
         match Model::open(&kept) {
             Ok(model) if model.source_checksum() == sum => return Ok(of(&model, &kept, Vec::new())),
@@ -55,8 +56,6 @@ fn artefact_in(cache: &Path, source: &Path, onnx_weights: Option<OnnxWeights>, s
         }
     }
     let bar = show.bytes_bar(&format!("importing {}", file_name(source)), 0);
-    let mut options = Options::default();
-    options.onnx_weights = onnx_weights;
     let imported = squall_model::import_with(source, &kept, options, &mut |done, total| {
         bar.set_length(total);
         bar.set_position(done);
@@ -70,6 +69,16 @@ fn artefact_in(cache: &Path, source: &Path, onnx_weights: Option<OnnxWeights>, s
         bytes: imported.bytes,
         warnings: imported.warnings,
     })
+}
+
+/// A short name of labels; each with its length, so that other labels never read the same.
+fn labels_sum(labels: &[String]) -> String {
+    let mut hash = Sha256::new();
+    for label in labels {
+        hash.update(label.len().to_le_bytes());
+        hash.update(label);
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Why a model file is refused, and which one.
@@ -148,7 +157,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (cache, path) = (dir.path().join("cache"), dir.path().join("notes.txt"));
         std::fs::write(&path, "not a model").unwrap();
-        let failure = artefact_in(&cache, &path, None, &Show { json: false, colour: false, watched: false }).unwrap_err();
+        let failure =
+            artefact_in(&cache, &path, Options::default(), &Show { json: false, colour: false, watched: false }).unwrap_err();
         assert_eq!(failure.code(), 2, "{failure}");
         assert!(failure.to_string().contains("notes.txt"), "{failure}");
         assert_eq!(std::fs::read_dir(&cache).unwrap().count(), 0);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use squall_core::Plan;
 use squall_core::topology::{Case, Diagnostic, ModelLocation, PreparedModel, Severity, Sources, Spec, check, parse};
+use squall_model::Options;
 
 use crate::exit::{Failure, Outcome};
 use crate::models::{self, file_name};
@@ -97,8 +98,10 @@ fn import_models(spec: &Spec, show: &Show) -> Outcome<(Models, BTreeMap<String, 
         let prepared = match &model.location {
             ModelLocation::File(path) => {
                 // The topology's reader let only names through that there are.
-                let held = model.onnx_weights.as_ref().and_then(|held| held.parse().ok());
-                models::artefact(path, held, show).map(|a| (a, file_name(path)))
+                let mut options = Options::default();
+                options.onnx_weights = model.onnx_weights.as_ref().and_then(|held| held.parse().ok());
+                options.labels.clone_from(&model.labels);
+                models::artefact(path, options, show).map(|a| (a, file_name(path)))
             }
             ModelLocation::Url(url) => {
                 Err(Failure::Usage(format!("cannot fetch `{url}` yet: download the file and name its path")))

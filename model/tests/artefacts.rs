@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::Array2;
-use squall_model::{Classes, Error, Kind, Model, Rows, import};
+use squall_model::{Classes, Error, Kind, Model, Options, Rows, import, import_with};
 
 fn imported(folder: &Path, name: &str) -> PathBuf {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases");
@@ -48,6 +48,39 @@ fn a_model_larger_than_the_memory_is_refused_before_it_is_read_in() {
     let refused = told(bytes - 1);
     let expected = format!("needs {bytes} bytes of memory, other models of the process 0, and there are {}", bytes - 1);
     assert!(refused.contains(&expected), "{refused}");
+}
+
+#[test]
+fn files_that_keep_no_labels_are_given_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases");
+    let with = |name: &str, labels: &[&str]| {
+        let out = folder.path().join("labelled.safetensors");
+        let mut options = Options::default();
+        options.labels = Some(labels.iter().map(|l| (*l).to_owned()).collect());
+        import_with(&cases.join(name), &out, options, &mut |_, _| {}).map(|_| Model::open(&out).unwrap())
+    };
+    for name in ["lightgbm-many.lgb.txt", "lightgbm-two.lgb.txt"] {
+        let plain = Model::open(&imported(folder.path(), name)).unwrap();
+        let n = plain.classes().unwrap().len();
+        let labels: Vec<String> = (0..n).map(|i| format!("class {i}")).collect();
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        let model = with(name, &labels).unwrap();
+        assert_eq!(model.classes(), Some(&Classes::Str(labels.iter().map(|l| (*l).to_owned()).collect())), "{name}");
+        let rows = Array2::from_shape_fn((40, plain.n_features().unwrap()), |(i, j)| ((i * 7 + j * 3) % 11) as f64 - 5.0);
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        plain.predict_indices(Rows::from(rows.view()), &mut a).unwrap();
+        model.predict_indices(Rows::from(rows.view()), &mut b).unwrap();
+        assert!(a == b && a.iter().any(|i| *i != a[0]), "{name}");
+        let few = with(name, &labels[1..]).unwrap_err().to_string();
+        assert!(few.contains(&format!("there are {}, and the model has {n} classes", n - 1)), "{few}");
+        let twice = with(name, &vec!["a"; n]).unwrap_err().to_string();
+        assert!(twice.contains("`a` is there twice"), "{twice}");
+    }
+    let no_classes = with("lightgbm-regressor.lgb.txt", &["a"]).unwrap_err().to_string();
+    assert!(no_classes.contains("no classifier"), "{no_classes}");
+    let has_some = with("logistic-two.pkl", &["a", "b"]).unwrap_err().to_string();
+    assert!(has_some.contains("has its own labels"), "{has_some}");
 }
 
 #[test]

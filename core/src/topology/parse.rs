@@ -25,7 +25,7 @@ const SETTINGS: [&str; 9] = [
     "queue_bytes",
     "log",
 ];
-const MODEL: [&str; 3] = ["path", "sha256", "onnx_weights"];
+const MODEL: [&str; 4] = ["path", "sha256", "onnx_weights", "labels"];
 const ONNX_WEIGHTS: [&str; 2] = ["shared", "prepacked"];
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 const MOST_WORKERS: u64 = 1_000;
@@ -206,6 +206,14 @@ fn model(read: &mut Reader<'_>, entry: &Entry, files: &[File]) -> Option<ModelSp
         read.faults.add(held.span, format!("unknown way to hold weights `{}`", held.value)).help(help);
         None
     });
+    let labels = table.get("labels").and_then(|e| {
+        let Val::List(list) = &e.node.value else {
+            read.wrong("labels", &e.node, "a list of texts such as [\"no\", \"yes\"]");
+            return None;
+        };
+        let text = |node| read.text("a label", node, "a text").map(|t| t.text.clone());
+        list.iter().map(text).collect::<Option<Vec<String>>>()
+    });
     let Some(path) = table.get("path") else {
         let message = format!("model `{name}` has no `path`");
         read.faults.add(entry.key_span, message).help("add path = \"model.pkl\"");
@@ -219,5 +227,5 @@ fn model(read: &mut Reader<'_>, entry: &Entry, files: &[File]) -> Option<ModelSp
         let dir = files.get(path.span.file).and_then(|f| Path::new(&f.path).parent()).unwrap_or(Path::new(""));
         ModelLocation::File(dir.join(path.value))
     };
-    Some(ModelSpec { name: name.clone(), location, sha256, onnx_weights, location_span: path.span, sha256_span })
+    Some(ModelSpec { name: name.clone(), location, sha256, onnx_weights, labels, location_span: path.span, sha256_span })
 }

@@ -65,6 +65,8 @@ pub struct ModelSpec {
     pub sha256: Option<String>,
     /// How ONNX Runtime is to hold its weights, `shared` or `prepacked`; the importer knows what is usual.
     pub onnx_weights: Option<String>,
+    /// The labels of its classes, where its file keeps none; the importer knows whether it does.
+    pub labels: Option<Vec<String>>,
     pub(crate) location_span: Span,
     pub(crate) sha256_span: Option<Span>,
 }

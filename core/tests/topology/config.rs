@@ -120,6 +120,11 @@ fn models_that_cannot_be_used() {
     let faults = run(&[("t.toml", &held)], &[], &model("m")).unwrap_err();
     assert_eq!(shorts(&faults), ["19:16+10 unknown way to hold weights `prepackd` | did you mean `prepacked`?"]);
     assert!(run(&[("t.toml", &held.replace("prepackd", "prepacked"))], &[], &model("m")).is_ok());
+
+    let labels = with(&format!("{SCORE}labels = [\"no\", 1]\n"));
+    let faults = run(&[("t.toml", &labels)], &[], &model("m")).unwrap_err();
+    assert_eq!(shorts(&faults), ["19:17+1 a label is 1, expected a text"]);
+    assert!(run(&[("t.toml", &labels.replace('1', "\"yes\""))], &[], &model("m")).is_ok());
 }
 
 #[test]

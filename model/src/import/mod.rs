@@ -30,11 +30,13 @@ pub struct Imported {
 }
 
 /// What may be chosen at an import.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
     /// How ONNX Runtime holds the weights; for ONNX files only.
     pub onnx_weights: Option<OnnxWeights>,
+    /// The labels of the classes 0, 1, 2 …; for classifiers from files of XGBoost and LightGBM only, which keep none.
+    pub labels: Option<Vec<String>>,
 }
 
 /// Reads the model in `source` and publishes its artefact as `out`.
@@ -67,7 +69,14 @@ pub fn import_with(source: &Path, out: &Path, options: Options, progress: &mut d
             "the model is from no ONNX file, and its weights are shared in any case",
         ));
     }
-    let node = match format {
+    let is_booster = matches!(format, source::Format::XgboostJson | source::Format::XgboostUbj | source::Format::Lightgbm);
+    if options.labels.is_some() && !is_booster {
+        return Err(Error::unsupported(
+            "labels",
+            "the model's file has its own labels; only those of XGBoost and LightGBM have none",
+        ));
+    }
+    let mut node = match format {
         source::Format::Pickle => {
             let unpacked = bytes.len().max(1) as u64;
             let mut tell = |at: usize| {
@@ -85,6 +94,9 @@ pub fn import_with(source: &Path, out: &Path, options: Options, progress: &mut d
         }
         source::Format::Safetensors => Ok(None),
     }?;
+    if let (Some(node), Some(labels)) = (&mut node, options.labels) {
+        boosters::label(node, labels)?;
+    }
     let content = match node {
         Some(node) => artefact::write(&node, &builder, &source_sha256)?,
         // An artefact of ours is published as it is, once it has proved to be one.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use squall_core::control::{Deploy, Deployment, DeploymentState, Rollback};
 
 use super::fits::fits;
-use super::{Held, find};
+use super::{Choices, find};
 use crate::client::{Client, Where};
 use crate::exit::{Failure, Outcome};
 use crate::models::{self, file_name};
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long, short, value_name = "TOPOLOGY")]
     topology: Option<String>,
     #[command(flatten)]
-    held: Held,
+    choices: Choices,
     /// Return at once instead of waiting until it is in use.
     #[arg(long)]
     no_wait: bool,
@@ -66,7 +66,7 @@ pub(crate) struct RollbackArgs {
 pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     let client = Client::find(place)?;
     let (topology, _) = find(&client, &args.name, args.topology.as_deref())?;
-    let artefact = models::artefact(&args.file, args.held.weights(), show)?;
+    let artefact = models::artefact(&args.file, args.choices.options(), show)?;
     for warning in &artefact.warnings {
         show.note(&format!("warning: {warning}"));
     }

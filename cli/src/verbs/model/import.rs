@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use squall_model::Options;
 
-use super::Held;
+use super::Choices;
 use super::bounds::Bounds;
 use crate::exit::Outcome;
 use crate::models;
@@ -30,7 +29,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
-    held: Held,
+    choices: Choices,
     #[command(flatten)]
     bounds: Bounds,
 }
@@ -39,9 +38,7 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     args.bounds.set(show)?;
     let out = args.output.clone().unwrap_or_else(|| args.file.with_extension("safetensors"));
     let bar = show.bytes_bar(&format!("importing {}", models::file_name(&args.file)), 0);
-    let mut options = Options::default();
-    options.onnx_weights = args.held.weights();
-    let imported = squall_model::import_with(&args.file, &out, options, &mut |done, total| {
+    let imported = squall_model::import_with(&args.file, &out, args.choices.options(), &mut |done, total| {
         bar.set_length(total);
         bar.set_position(done);
     });

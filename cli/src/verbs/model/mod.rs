@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use squall_core::control::ModelStatus;
 use squall_core::suggest::did_you_mean;
-use squall_model::{Model, OnnxWeights};
+use squall_model::{Model, OnnxWeights, Options};
 
 use crate::client::{Client, Where};
 use crate::exit::{Failure, Outcome};
@@ -84,24 +84,30 @@ fn find(client: &Client, name: &str, topology: Option<&str>) -> Outcome<(String,
     found.pop().ok_or_else(none)
 }
 
-/// Says how ONNX Runtime holds the weights of a model from an ONNX file.
+/// What only some formats need to be told.
 #[derive(Debug, clap::Args)]
-struct Held {
+struct Choices {
     /// Of an ONNX file: `shared`, weights are mapped, once on a machine, or `prepacked`, a faster copy in each process.
     #[arg(long, value_name = "WAY", value_parser = OnnxWeights::NAMES)]
     onnx_weights: Option<String>,
+    /// Of a classifier's file of XGBoost or LightGBM, which keeps none: the labels of the classes 0, 1, 2 …, with commas between them.
+    #[arg(long, value_name = "LABELS", value_delimiter = ',')]
+    labels: Option<Vec<String>>,
 }
 
-impl Held {
-    fn weights(&self) -> Option<OnnxWeights> {
+impl Choices {
+    fn options(&self) -> Options {
+        let mut options = Options::default();
         // The parser of arguments let only names through that there are.
-        self.onnx_weights.as_ref().and_then(|held| held.parse().ok())
+        options.onnx_weights = self.onnx_weights.as_ref().and_then(|held| held.parse().ok());
+        options.labels.clone_from(&self.labels);
+        options
     }
 }
 
 /// Opens an artefact, or imports a model file into the cache and opens that.
 pub(super) fn open(path: &Path, show: &Show) -> Outcome<Arc<Model>> {
-    let artefact = models::artefact(path, None, show)?;
+    let artefact = models::artefact(path, Options::default(), show)?;
     for warning in &artefact.warnings {
         show.note(&format!("warning: {warning}"));
     }
