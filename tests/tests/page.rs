@@ -196,6 +196,16 @@ fn actions_act_after_they_were_confirmed() {
     browser.wait("!document.querySelector('dialog')");
     cluster.wait("page", "a worker is another process", |t| t.workers[0].pid.is_some_and(|pid| Some(pid) != before));
 
+    // A topology of many components has a filter of its fields.
+    browser.eval(
+        "import('/ui/dialog.js').then((d) => { d.ask({ title: 'Many', verb: 'Go', run() {}, \
+         fields: Array.from({ length: 20 }, (_, i) => ({ name: `f${i}`, label: `Tasks of step ${i}`, filtered: true })) }); })",
+    );
+    browser.fill("dialog [type=search]", "Step 1");
+    browser.wait("document.querySelectorAll('dialog .field:not([hidden]) [name]').length === 11");
+    browser.click("dialog button", "Cancel");
+    browser.wait("!document.querySelector('dialog')");
+
     browser.click(".actions button", "Kill");
     browser.fill("dialog [name=wait]", "0");
     browser.click("dialog button[type=submit]", "Kill page");
