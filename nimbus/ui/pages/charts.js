@@ -99,7 +99,9 @@ export function charts({ path, spout, fed = true }) {
   }
 
   // Coarser points are asked for again; the newest of them grows.
-  const end = every(fed ? 10000 : 3000, () => (range !== 600 || !fed) && load_all().catch(() => {}));
+  const coarse = every(fed ? 10000 : 3000, () => (range !== 600 || !fed) && load_all().catch(() => {}));
+  // Fine ones come by themselves, but for those that nobody saw come and those that nimbus hears of late.
+  const fine = every(60000, () => range === 600 && fed && load_all().catch(() => {}));
   return {
     element,
     load,
@@ -112,6 +114,9 @@ export function charts({ path, spout, fed = true }) {
       draw();
     },
     events: () => [...events.values()].sort((a, b) => a.number - b.number),
-    end,
+    end() {
+      coarse();
+      fine();
+    },
   };
 }
