@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -46,9 +46,12 @@ impl Show {
         writeln!(out, "{text}").and_then(|()| out.flush()).map_err(written)
     }
 
-    /// Data as a table: plain columns, which `awk` can read too.
+    /// Data as a table: plain columns, which `awk` can read too. In a terminal that is too narrow for them, in another form.
     pub(crate) fn table(&self, columns: &[(&str, Align)], rows: &[Vec<String>]) -> Outcome {
-        self.line(&table(columns, rows))
+        match width() {
+            Some(width) => self.line(&fitting(columns, rows, width)),
+            None => self.line(&table(columns, rows)),
+        }
     }
 
     /// A remark, on stderr.
@@ -94,21 +97,78 @@ pub(crate) fn written(error: std::io::Error) -> Failure {
     }
 }
 
+/// How wide the terminal is; none where the output goes elsewhere.
+pub(crate) fn width() -> Option<usize> {
+    let size = std::io::stdout().is_terminal().then(ratatui::crossterm::terminal::size);
+    size.and_then(Result::ok).map(|(columns, _)| usize::from(columns)).filter(|columns| *columns > 0)
+}
+
+/// Between two columns.
+const SPACE: usize = 2;
+/// A last column, which is often a text, is wrapped as long as it has so much room.
+const TEXT: usize = 24;
+
+/// A table; where that is too wide one whose last column is wrapped, or each row as a paragraph: broken lines are no table.
+fn fitting(columns: &[(&str, Align)], rows: &[Vec<String>], width: usize) -> String {
+    let wide = |i: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(i)).map(String::as_str).chain([columns[i].0]);
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0) + SPACE
+    };
+    let last = columns.len().saturating_sub(1);
+    let before: usize = (0..last).map(wide).sum();
+    if columns.is_empty() || before + wide(last) - SPACE <= width {
+        return table(columns, rows);
+    }
+    if before + TEXT <= width {
+        let mut table = plain(columns, rows);
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(u16::try_from(width + SPACE).unwrap_or(u16::MAX));
+        for column in table.column_iter_mut().take(last) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+        return table.trim_fmt();
+    }
+    rows.iter().map(|row| paragraph(columns, row, width)).collect::<Vec<_>>().join("\n")
+}
+
+/// A row: its first cell, and below it the others with the names of their columns.
+fn paragraph(columns: &[(&str, Align)], row: &[String], width: usize) -> String {
+    let mut out = row.first().cloned().unwrap_or_default();
+    let mut room = 0;
+    for ((name, _), cell) in columns.iter().zip(row).skip(1).filter(|(_, cell)| !cell.is_empty()) {
+        let part = format!("{name} {cell}");
+        let part = part.trim_start();
+        let long = part.chars().count() + 2;
+        if long > room {
+            out.push_str("\n  ");
+            room = width.saturating_sub(2);
+        } else {
+            out.push_str(", ");
+        }
+        out.push_str(part);
+        room = room.saturating_sub(long);
+    }
+    out
+}
+
 /// The text of a table.
 pub(crate) fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
+    plain(columns, rows).trim_fmt()
+}
+
+fn plain(columns: &[(&str, Align)], rows: &[Vec<String>]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(columns.iter().map(|(name, _)| *name));
     table.add_rows(rows);
     for (i, (_, align)) in columns.iter().enumerate() {
         if let Some(column) = table.column_mut(i) {
-            column.set_padding((0, 2));
+            column.set_padding((0, SPACE as u16));
             if *align == Align::Right {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
     }
-    table.trim_fmt()
+    table
 }
 
 /// The templates are ours, so they are right; if one were not, the default does.
@@ -205,5 +265,21 @@ mod tests {
         assert_eq!(lines.len(), 3, "{text}");
         assert!(lines[0].starts_with("name"));
         assert!(lines[1].ends_with(" 7"), "{text}");
+    }
+
+    #[test]
+    fn a_terminal_that_is_too_narrow_has_no_broken_lines() {
+        let columns = [("component", Align::Left), ("tasks", Align::Right), ("emitted", Align::Right), ("error", Align::Left)];
+        let row = |name: &str, error: &str| vec![name.to_owned(), "12".to_owned(), "1,234,567".to_owned(), error.to_owned()];
+        let rows = [row("classify", "this is what went wrong in so many words"), row("end", "")];
+        let longest = |text: &str| text.lines().map(|l| l.trim_end().chars().count()).max().unwrap();
+        let whole = table(&columns, &rows);
+        assert_eq!(fitting(&columns, &rows, 200), whole);
+        assert_eq!(fitting(&columns, &rows, longest(&whole)), whole);
+        let wrapped = fitting(&columns, &rows, 60);
+        assert!(longest(&wrapped) <= 60 && wrapped.lines().count() > 3, "{wrapped}");
+        assert!(wrapped.contains("1,234,567  this is"), "{wrapped}");
+        let expected = "classify\n  tasks 12, emitted 1,234,567\n  error this is what went wrong in so many words\nend\n  tasks 12, emitted 1,234,567";
+        assert_eq!(fitting(&columns, &rows, 40), expected);
     }
 }

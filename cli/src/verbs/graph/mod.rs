@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::client::{Client, Where};
 use crate::exit::{Failure, Outcome};
-use crate::show::Show;
+use crate::show::{Show, width};
 use crate::topology::{self, Given};
 use drawing::Drawing;
 
@@ -97,12 +97,6 @@ fn format(args: &Args) -> Outcome<Format> {
         Some("mmd" | "mermaid" | "md") => Ok(Format::Mermaid),
         Some(other) => Err(Failure::Usage(format!("`.{other}` tells no format: say --format ascii, dot, svg or mermaid"))),
     }
-}
-
-/// How wide the terminal is; none where the output goes elsewhere.
-fn width() -> Option<usize> {
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
-    is_terminal.then(|| ratatui::crossterm::terminal::size().ok()).flatten().map(|(columns, _)| columns.into())
 }
 
 /// Whether the terminal can show lines, as the locale says.
