@@ -21,6 +21,8 @@ use crate::denied::{Denied, Kind};
 const LONGEST: Duration = Duration::from_secs(600);
 /// A check that takes longer is left to the workers.
 const LONGEST_CHECK: Duration = Duration::from_secs(10);
+/// So many are made at once.
+const CHECKS: usize = 2;
 
 /// The folder of uploads, and what is done with them.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(crate) struct Imports {
     count: AtomicU64,
     /// One at a time: each holds a whole model in memory.
     turn: Semaphore,
+    /// Checks map theirs, and none waits for an import.
+    checks: Semaphore,
 }
 
 /// What the command says on stdout.
@@ -52,7 +56,7 @@ impl Imports {
             _ => {}
         }
         std::fs::DirBuilder::new().mode(0o700).create(&dir).map_err(cannot)?;
-        Ok(Imports { dir, command, limit, count: AtomicU64::new(0), turn: Semaphore::new(1) })
+        Ok(Imports { dir, command, limit, count: AtomicU64::new(0), turn: Semaphore::new(1), checks: Semaphore::new(CHECKS) })
     }
 
     /// Takes in a model file and makes a blob of it. Whoever asks no more ends it.
@@ -88,6 +92,7 @@ impl Imports {
         let Some(command) = &self.command else { return Ok(()) };
         let memory = fit.artefacts.values().map(|path| command::memory_for(path)).fold(0, u64::saturating_add);
         let question = serde_json::to_vec(fit).map_err(Error::from)?;
+        let _turn = self.checks.acquire().await;
         match command.run(&["fits".into()], &question, memory, LONGEST_CHECK).await {
             Ok(()) => Ok(()),
             Err(Failed::Refused(words)) => {
