@@ -50,7 +50,7 @@ impl World {
         let desired = self.members.remove(id).map_or_else(Desired::default, |m| m.desired);
         self.members.insert(id.to_owned(), Member { said: heartbeat, heard_at: now, heard: true, alive: true, desired });
         self.see_who_ended(id);
-        self.see_who_is_up(id)?;
+        self.see_who_is_up(id, send_all)?;
         self.settle_models()?;
         if !quiet {
             self.touch_all();
@@ -143,8 +143,9 @@ impl World {
         self.topologies.get_mut(id)?.plan_of(hash, &self.blobs)
     }
 
-    /// Which of the workers that this supervisor is to run are up, and where.
-    fn see_who_is_up(&mut self, supervisor: &str) -> Result<()> {
+    /// Which of the workers that this supervisor is to run are up, and where. The `first` heartbeat that nimbus hears may be from before
+    /// one that a nimbus before heard: whoever is not up by it may be by the next, and still counts.
+    fn see_who_is_up(&mut self, supervisor: &str, first: bool) -> Result<()> {
         let Some(member) = self.members.get(supervisor) else { return Ok(()) };
         let (mut changed, mut came_up, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         for t in self.topologies.values() {
@@ -173,6 +174,15 @@ impl World {
             if record != t.record {
                 changed.push(record);
             }
+        }
+        if first {
+            let ids: BTreeSet<String> = gone.drain(..).map(|(id, ..)| id).collect();
+            ids.iter().for_each(|id| {
+                if let Some(t) = self.topologies.get_mut(id) {
+                    t.statistics.throws_away();
+                }
+            });
+            self.write_down(&ids.iter().map(String::as_str).collect::<Vec<_>>());
         }
         self.save(changed)?;
         self.ended(gone);

@@ -193,6 +193,12 @@ impl Statistics {
             return false;
         }
         report.errors.iter().for_each(|e| self.note(from, e));
+        // One before it may have lived and died unheard of: then it sent and took what is in the counts of others only.
+        let before = self.carried.folded.get(&from.worker).copied();
+        let is_first_start = from.incarnation & u64::from(u32::MAX) <= 1;
+        if known.is_none() && !is_first_start && before != from.incarnation.checked_sub(1) {
+            self.throws_away();
+        }
         let live = self.live.entry(key).or_insert_with(|| Live {
             plan: plan.clone(),
             plan_hash: from.plan.to_owned(),
@@ -303,6 +309,12 @@ impl Statistics {
             self.carried.uneven |= !even;
         }
         had_counted || unknown
+    }
+
+    /// Tuples on the way are thrown away: what was sent and what was taken in need not agree any more.
+    pub(crate) fn throws_away(&mut self) {
+        self.carried.uneven = true;
+        (self.candidate, self.finished) = (None, false);
     }
 
     /// What an incarnation that is not carried over reported last.
