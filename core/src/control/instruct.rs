@@ -32,6 +32,19 @@ pub struct Instructions {
     pub models: BTreeMap<String, ModelOrder>,
 }
 
+impl Instructions {
+    /// What of a component's tuples is written to the log, in percent; of all components under the empty name.
+    ///
+    /// ```
+    /// use squall_core::control::Instructions;
+    /// let debug = [("".to_owned(), 3), ("sum".to_owned(), 40)].into();
+    /// assert_eq!(["count", "sum"].map(|c| Instructions::share(&debug, c)), [Some(3), Some(40)]);
+    /// ```
+    pub fn share(debug: &BTreeMap<String, u8>, component: &str) -> Option<u8> {
+        debug.get(component).or_else(|| debug.get("")).copied()
+    }
+}
+
 /// A logger's level for a time.
 ///
 /// ```

@@ -36,8 +36,3 @@ impl World {
         Ok(self.topology(id)?.record.debug.clone())
     }
 }
-
-/// The share that counts for a component, or for the topology as a whole.
-pub(crate) fn share(debug: &Debug, component: &str) -> Option<u8> {
-    debug.get(component).or_else(|| debug.get("")).copied()
-}

@@ -139,6 +139,16 @@ impl World {
         self.write_down(&news.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
+    /// Tuples of these topologies that are on the way may be thrown away.
+    pub(super) fn throws_away(&mut self, ids: &[&str]) {
+        for id in ids {
+            if let Some(t) = self.topologies.get_mut(*id) {
+                t.statistics.throws_away();
+            }
+        }
+        self.write_down(ids);
+    }
+
     fn plan_of(&mut self, id: &str, hash: &str) -> Option<Arc<Plan>> {
         self.topologies.get_mut(id)?.plan_of(hash, &self.blobs)
     }
@@ -177,12 +187,7 @@ impl World {
         }
         if first {
             let ids: BTreeSet<String> = gone.drain(..).map(|(id, ..)| id).collect();
-            ids.iter().for_each(|id| {
-                if let Some(t) = self.topologies.get_mut(id) {
-                    t.statistics.throws_away();
-                }
-            });
-            self.write_down(&ids.iter().map(String::as_str).collect::<Vec<_>>());
+            self.throws_away(&ids.iter().map(String::as_str).collect::<Vec<_>>());
         }
         self.save(changed)?;
         self.ended(gone);

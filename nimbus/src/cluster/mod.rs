@@ -34,7 +34,7 @@ use crate::store::{Change, Expect, StateStore};
 use record::{COUNTER, Record, SUPERVISORS, TOPOLOGIES};
 use statistics::Statistics;
 
-pub(crate) use debug::{Debug, share};
+pub(crate) use debug::Debug;
 pub(crate) use history::{Past, Whose};
 pub(crate) use instruct::LONGEST_LOG_MS;
 pub(crate) use live::{Seen, emitted, taken};

@@ -30,11 +30,8 @@ impl World {
         };
         *placed = Placed { up: None, since: next.epoch, ..placed.clone() };
         log::info!(topology = id, worker; "worker is started anew, as asked for");
-        if let Some(t) = self.topologies.get_mut(id) {
-            t.statistics.throws_away();
-        }
         // Before the change: after it nobody would know that this incarnation was up, which may never have reported.
-        self.write_down(&[id]);
+        self.throws_away(&[id]);
         // Its last report will come from the same supervisor, and is still listened to.
         self.save(vec![next])?;
         if let Some(t) = self.topologies.get_mut(id) {

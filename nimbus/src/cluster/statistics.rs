@@ -194,9 +194,9 @@ impl Statistics {
         }
         report.errors.iter().for_each(|e| self.note(from, e));
         // One before it may have lived and died unheard of: then it sent and took what is in the counts of others only.
-        let before = self.carried.folded.get(&from.worker).copied();
-        let is_first_start = from.incarnation & u64::from(u32::MAX) <= 1;
-        if known.is_none() && !is_first_start && before != from.incarnation.checked_sub(1) {
+        let start = |incarnation: u64| incarnation & u64::from(u32::MAX);
+        let before = self.carried.folded.get(&from.worker).map_or(0, |before| start(*before));
+        if known.is_none() && start(from.incarnation) > 1 && start(from.incarnation) != before + 1 {
             self.throws_away();
         }
         let live = self.live.entry(key).or_insert_with(|| Live {

@@ -138,9 +138,9 @@ impl Series {
         // A clock that was set back must not hold up everything until it has caught up.
         let now = if newest > second + OPEN_S { newest } else { second };
         self.mind(now);
-        // Nimbus may have been away.
-        let missing = if self.done > 0 { (self.done + 1).max(now.saturating_sub(REACH_S)) } else { now };
-        for second in (missing..now).chain([now.saturating_sub(1)]) {
+        // Nimbus may have been away. What is finished is not begun again.
+        let first = if self.done > 0 { (self.done + 1).max(now.saturating_sub(REACH_S)) } else { now.saturating_sub(1) };
+        for second in first..now {
             self.open.entry(second).or_default();
         }
         while let Some(entry) = self.open.first_entry().filter(|e| e.key() + OPEN_S <= now) {
@@ -362,6 +362,14 @@ mod tests {
         assert_eq!(fine.iter().map(|p| p.0).collect::<Vec<_>>(), (100..=176).collect::<Vec<_>>(), "each second once");
         assert!(fine.iter().all(|p| p.1 == 100), "{fine:?}");
         assert!(rate(&book, 1).iter().all(|p| p.1 == 100) && rate(&book, 1).len() == 7);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_a_little_begins_no_second_again() {
+        let mut s = Series::default();
+        (100..=110).chain(105..=120).for_each(|second| s.tick(second, |_| 0.0));
+        let fine: Vec<u64> = s.finished().iter().filter(|f| f.0 == 0).map(|f| f.1).collect();
+        assert_eq!(fine, (99..=116).collect::<Vec<_>>());
     }
 
     #[test]

@@ -71,16 +71,14 @@ impl Book {
                 for (tier, at, point) in w.points {
                     let key = (w.topology, *tier, *at);
                     let there = points.get(key).map_err(broken)?.map(|p| rmp_serde::from_slice::<Point>(p.value()));
-                    let mut sum = there.transpose().map_err(damaged)?.unwrap_or_default();
-                    if let Some(there) = tasks.get(key).map_err(broken)? {
-                        sum.tasks = rmp_serde::from_slice(there.value()).map_err(damaged)?;
-                    }
-                    let point = if sum == Point::default() {
-                        point
-                    } else {
+                    let mut sum = there.transpose().map_err(damaged)?;
+                    if let Some(sum) = &mut sum {
+                        if let Some(there) = tasks.get(key).map_err(broken)? {
+                            sum.tasks = rmp_serde::from_slice(there.value()).map_err(damaged)?;
+                        }
                         sum.merge(point);
-                        &sum
-                    };
+                    }
+                    let point = sum.as_ref().unwrap_or(point);
                     let bytes = rmp_serde::to_vec(point).map_err(damaged)?;
                     points.insert(key, bytes.as_slice()).map_err(broken)?;
                     if !point.tasks.is_empty() {

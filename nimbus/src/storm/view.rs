@@ -6,12 +6,12 @@ use std::sync::{Arc, OnceLock};
 use axum::http::Uri;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use squall_core::control::{ErrorEntry, TopologyStatus, WorkerSummary};
+use squall_core::control::{ErrorEntry, Instructions, TopologyStatus, WorkerSummary};
 use squall_core::{ComponentKind, Grouping, Plan, PlannedComponent};
 
 use super::Failed;
 use super::pretty::{WINDOWS, mean, millis, window};
-use crate::cluster::{Debug, Whole, emitted, share};
+use crate::cluster::{Debug, Whole, emitted};
 use crate::denied::Denied;
 use crate::history::{Numbers, Point, Sums, TaskSums};
 use crate::nimbus::Nimbus;
@@ -99,7 +99,7 @@ impl View {
 
     /// Whether tuples of a component, or of all under the empty name, are written to logs, and how many in percent.
     pub(super) fn debug(&self, component: &str) -> (bool, u8) {
-        let share = share(&self.debug, component);
+        let share = Instructions::share(&self.debug, component);
         // Storm's value while it is off.
         (share.is_some(), share.unwrap_or(10))
     }

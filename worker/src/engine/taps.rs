@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
-use squall_core::control::{Sample, Tap, cut};
+use squall_core::control::{Instructions, Sample, Tap, cut};
 use squall_core::{Batch, Columns, Grouping, Lineage, Plan, Schema, Source, ValueRef};
 
 use crate::logging::EVENTS;
@@ -67,7 +67,7 @@ impl Taps {
     /// goes on with its allowance.
     pub(crate) fn set(&self, taps: &[Tap], debug: &BTreeMap<String, u8>, plan: &Plan) {
         let tapped = taps.iter().map(|t| (&t.component, &t.stream, To::Tap { id: t.id, per_second: t.per_second }));
-        let logged = plan.components.iter().filter_map(|c| Some((c, *debug.get(&c.id).or_else(|| debug.get(""))?)));
+        let logged = plan.components.iter().filter_map(|c| Some((c, Instructions::share(debug, &c.id)?)));
         let logged = logged.flat_map(|(c, percent)| c.outputs.iter().map(move |o| (&c.id, &o.name, To::Log { percent })));
         let wanted: Vec<_> = tapped.chain(logged).collect();
         let mut taps = self.taps.write().unwrap_or_else(std::sync::PoisonError::into_inner);
