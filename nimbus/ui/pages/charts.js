@@ -11,6 +11,8 @@ const RANGES = [['10 min', 600], ['3 h', 10800], ['1 d', 86400], ['7 d', 604800]
 const MOST_EVENTS = 1000;
 /** So many lines of errors find room beside each other. */
 const MOST_ERRORS = 60;
+/** So many components are named at one of them. */
+const MOST_TOLD = 8;
 
 const perS = (of) => (p) => (of(p) * 1000) / Math.max(1, p.ms);
 const quantile = (key, i) => (p) => (p[key] ? p[key][i] : null);
@@ -66,7 +68,7 @@ export function charts({ path, spout, fed = true }) {
     for (const one of [flow, times, busy]) one.update(shown, marks, covers);
   }
 
-  /** A line for each event; errors that are close to each other are one. */
+  /** A line for each event; errors that are close to each other are one, which says what befell each component first. */
   function marksOf(all, covers) {
     const [errors, others] = [new Map(), []];
     for (const e of all) {
@@ -75,10 +77,16 @@ export function charts({ path, spout, fed = true }) {
         continue;
       }
       const at = Math.floor((e.unix_ms * MOST_ERRORS) / covers);
-      const mark = errors.get(at) ?? { unix_ms: e.unix_ms, text: `${e.component ? `${e.component}: ` : ''}${e.text}`, tone: 'error', more: -1 };
-      errors.set(at, { ...mark, more: mark.more + 1 });
+      const mark = errors.get(at) ?? { unix_ms: e.unix_ms, firsts: new Map(), all: 0 };
+      if (!mark.firsts.has(e.component)) mark.firsts.set(e.component, `${e.component ? `${e.component}: ` : ''}${e.text}`);
+      mark.all += 1;
+      errors.set(at, mark);
     }
-    const told = (m) => (m.more ? { ...m, text: `${m.text}\nand ${many(m.more, 'error')} more` } : m);
+    const told = ({ unix_ms, firsts, all }) => {
+      const lines = [...firsts.values()].slice(0, MOST_TOLD);
+      const more = all - lines.length;
+      return { unix_ms, tone: 'error', text: [...lines, ...(more ? [`and ${many(more, 'error')} more`] : [])].join('\n') };
+    };
     return [...[...errors.values()].slice(-MOST_ERRORS).map(told), ...others];
   }
 
