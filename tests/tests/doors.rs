@@ -51,7 +51,7 @@ fn a_worker_that_receives_garbage_counts_it_and_goes_on() {
         .collect();
     let acked = |t: &squall_core::control::TopologyStatus| t.components[0].acked;
     let before = cluster.wait("flow", "trees are acked", |t| acked(t) > 200);
-    let memory: Vec<u64> = workers.iter().map(|(pid, _)| memory_of(*pid, "Pss").unwrap()).collect();
+    let memory: Vec<u64> = workers.iter().map(|(pid, _)| memory_of(*pid, "Private_Dirty").unwrap()).collect();
 
     // A ZMTP greeting and READY of a PUSH socket (mechanism NULL), as any ZeroMQ program would send it.
     let mut greeting = vec![0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0];
@@ -96,7 +96,7 @@ fn a_worker_that_receives_garbage_counts_it_and_goes_on() {
     assert_eq!(after.workers.iter().map(|w| w.restarts).sum::<u64>(), 0);
     assert_eq!(after.components.iter().map(|c| c.failed).sum::<u64>(), 0);
     for ((pid, _), before) in workers.iter().zip(memory) {
-        let now = memory_of(*pid, "Pss").unwrap();
+        let now = memory_of(*pid, "Private_Dirty").unwrap();
         assert!(now < before + (16 << 20), "worker {pid} grew from {before} to {now} bytes");
     }
     // Said once, not for each frame.

@@ -68,7 +68,7 @@ fn numbers_rise_every_page_opens_and_nothing_is_markup() {
     browser.wait("[...document.querySelectorAll('.flow')].some((f) => f.textContent.endsWith('/s'))");
     browser.wait("document.querySelector('path.line.a').getAttribute('d').includes('L')");
     assert_eq!(browser.eval("document.querySelectorAll('.node').length"), 6);
-    assert!(browser.text().contains("failed on purpose"), "errors are shown");
+    browser.wait("document.body.innerText.includes('failed on purpose')");
     // Also where errors of two components are so close that they are one line.
     for text in ["flaky: failed on purpose", "wild: panicked"] {
         browser.wait(&format!(
@@ -78,7 +78,8 @@ fn numbers_rise_every_page_opens_and_nothing_is_markup() {
     browser.wait("document.querySelector('[aria-label=Errors] details')");
     browser.click("[aria-label=Errors] summary", "panicked at components/src/bolts/fail.rs");
     browser.wait("document.querySelector('[aria-label=Errors] details[open] .stack').innerText.includes('bolts::fail')");
-    assert!(browser.text().contains("<script>"), "the topology's file is shown as it is");
+    // The topology's file is shown as it is.
+    browser.wait("document.body.innerText.includes('<script>')");
     browser.picture("topology");
 
     // A component, by its box in the graph and by the keyboard's way: a link that has the focus.
@@ -268,12 +269,13 @@ fn a_model_is_deployed_from_a_file_in_the_browser() {
     let versions: serde_json::Value = cluster.squall(&["model", "history", "m", "--json"]).ok().json();
     assert!(versions.to_string().contains("other.pkl"), "{versions}");
 
+    let scored = "document.querySelector('[aria-label=\"Versions of m\"] [data-label=\"Rows scored\"]').textContent";
+    browser.wait(&format!("/[1-9]/.test({scored})"));
     browser.click("button", "Roll back to it");
     browser.click("dialog button[type=submit]", "Roll back");
     browser.wait("[...document.querySelectorAll('[aria-label=\"Versions of m\"] tbody tr')].some((r) => r.textContent.startsWith('1current'))");
     // What is told anew takes no focus away. Of the version that came twice the rows are told once, and only to the other one goes back.
     browser.eval("document.querySelector('[aria-label=\"Roll back to version 2\"]').focus()");
-    let scored = "document.querySelector('[aria-label=\"Versions of m\"] [data-label=\"Rows scored\"]').textContent";
     browser.eval(&format!("window.before = {scored}"));
     browser.wait(&format!("{scored} !== window.before"));
     assert_eq!(browser.eval("document.activeElement.ariaLabel"), "Roll back to version 2");

@@ -233,7 +233,7 @@ fn a_panic_is_told_with_the_calls_that_led_to_it() {
     let first = of(errors.last().unwrap());
     assert!(first.contains("\n  at <squall_components::bolts::fail::Config as ") && !first.contains("catch_unwind"), "{first}");
     assert!(!first.contains("squall_worker") && first.lines().count() < 10, "{first}");
-    assert_eq!(errors.iter().filter(|e| of(e).contains("\n  at ")).count(), 1, "{errors:?}");
+    assert!(errors.iter().any(|e| !of(e).contains("\n  at ")), "{errors:?}");
 
     let shown = cluster.squall(&["errors", "flow", "--stack"]).ok().stdout;
     assert!(shown.contains("`last` (task 3, worker 0, "), "{shown}");
