@@ -12,6 +12,7 @@ use crate::launch::Started;
 use crate::layout::Key;
 use crate::process::End;
 use crate::roster::{Want, fits};
+use crate::step::Step;
 use crate::supervisor::Supervisor;
 
 /// Keeps a worker until it is neither wanted nor running.
@@ -20,14 +21,14 @@ pub(crate) async fn keep(supervisor: Arc<Supervisor>, key: Key, mut want: watch:
     let mut wait = Duration::ZERO;
     loop {
         let wanted = want.borrow_and_update().clone();
-        match (running.take(), wanted) {
-            (None, None) => {
+        match Step::next(running.take(), |started| &started.wanted, wanted) {
+            Step::LetGo => {
                 if supervisor.let_go(&key) {
                     return;
                 }
                 // It is wanted again.
             }
-            (None, Some(wanted)) => {
+            Step::Start(wanted) => {
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     () = until_unfit(&mut want, &wanted) => { wait = Duration::ZERO; continue }
@@ -46,7 +47,7 @@ pub(crate) async fn keep(supervisor: Arc<Supervisor>, key: Key, mut want: watch:
                     }
                 }
             }
-            (Some(mut started), Some(wanted)) if fits(&started.wanted, &wanted) => {
+            Step::Watch(mut started, wanted) => {
                 tokio::select! {
                     how = ended_or_hung(&supervisor, &key, &mut started) => {
                         started.process.clean_up();
@@ -61,7 +62,7 @@ pub(crate) async fn keep(supervisor: Arc<Supervisor>, key: Key, mut want: watch:
                     () = until_unfit(&mut want, &wanted) => running = Some(started),
                 }
             }
-            (Some(mut started), _) => {
+            Step::Stop(mut started) => {
                 let how = started.process.stop(supervisor.grace()).await;
                 supervisor.note_end(&key, &started, how, true);
                 (backoff, wait) = (Backoff::default(), Duration::ZERO);

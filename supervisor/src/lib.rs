@@ -22,6 +22,7 @@ mod room;
 mod roster;
 #[doc(hidden)]
 pub mod simulated;
+mod step;
 mod supervisor;
 mod talk;
 mod usage;

@@ -3,7 +3,8 @@
 
 use squall_core::control::{Desired, Exit, Heartbeat, Hello, Orders, Report, WantedWorker, WorkerStatus, incarnation};
 
-use crate::roster::{Kept, Roster, fits};
+use crate::roster::{Entry, Kept, Roster};
+use crate::step::Step;
 
 pub use crate::layout::Key;
 pub use crate::roster::Gone;
@@ -46,13 +47,13 @@ impl Supervisor {
 
     /// What is to be done about all workers.
     pub fn tasks(&self) -> Vec<(Key, Task)> {
-        let task = |(key, entry): (&Key, &crate::roster::Entry)| {
-            let want = entry.want.borrow();
-            let task = match (&entry.run, &*want) {
-                (None, Some(_)) => Task::Start,
-                (None, None) => Task::LetGo,
-                (Some(run), Some(want)) if fits(&run.kept.wanted, want) => Task::Watch(run.kept.pid),
-                (Some(run), _) => Task::Stop(run.kept.pid),
+        let task = |(key, entry): (&Key, &Entry)| {
+            let want = entry.want.borrow().clone();
+            let task = match Step::next(entry.run.as_ref(), |run| &run.kept.wanted, want) {
+                Step::LetGo => Task::LetGo,
+                Step::Start(_) => Task::Start,
+                Step::Watch(run, _) => Task::Watch(run.kept.pid),
+                Step::Stop(run) => Task::Stop(run.kept.pid),
             };
             (key.clone(), task)
         };

@@ -9,6 +9,7 @@ pub mod browser;
 pub mod chaos;
 mod cluster;
 mod daemon;
+mod dice;
 pub mod fuzz;
 pub mod model_file;
 mod output;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 pub use binary::{repository, squall, target_dir};
 pub use cluster::{Cluster, Machine, NIMBUS};
 pub use daemon::Daemon;
+pub use dice::Dice;
 pub use output::{Ran, command, run};
 pub use process::{alive, kill_9, memory_of, pause, resume, started_in, terminate};
 

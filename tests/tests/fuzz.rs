@@ -4,7 +4,7 @@
 use std::panic::catch_unwind;
 use std::path::Path;
 
-use squall_tests::chaos::Dice;
+use squall_tests::Dice;
 use squall_tests::fuzz::{TARGETS, Target, mutate};
 use squall_tests::repository;
 

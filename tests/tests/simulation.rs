@@ -1,5 +1,5 @@
 //! Clusters in a single thread, from seeds: see `squall_tests::simulation`. `SQUALL_SIMULATION_SEED=N` repeats one,
-//! `SQUALL_SIMULATION_SEEDS=N` tries so many.
+//! `SQUALL_SIMULATION_SEEDS=N` tries so many, `SQUALL_SIMULATION_FROM=N` begins with that one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,18 +20,19 @@ fn nothing_is_lost_whatever_network_machines_and_nimbus_do() {
         return Simulation::new(seed).run();
     }
     ONCE_FAILED.into_iter().for_each(|seed| Simulation::new(seed).run());
-    let seeds = number("SQUALL_SIMULATION_SEEDS").unwrap_or(SEEDS);
-    let next = AtomicU64::new(0);
+    let from = number("SQUALL_SIMULATION_FROM").unwrap_or(0);
+    let end = from.saturating_add(number("SQUALL_SIMULATION_SEEDS").unwrap_or(SEEDS));
+    let next = AtomicU64::new(from);
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds {
+            if seed >= end {
                 return Ok(());
             }
             let done = catch_unwind(AssertUnwindSafe(|| Simulation::new(seed).run()));
             if done.is_err() {
                 // The others need not go on.
-                next.store(seeds, Ordering::Relaxed);
+                next.store(end, Ordering::Relaxed);
                 return done;
             }
         }

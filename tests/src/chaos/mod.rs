@@ -1,6 +1,5 @@
 //! Real clusters under random faults, repeated from a seed: nothing that the spouts emitted may be missing at the sink.
 
-mod dice;
 mod disk;
 mod fault;
 pub mod measure;
@@ -12,11 +11,10 @@ use std::time::{Duration, Instant};
 
 use squall_core::control::{TopologyState, TopologyStatus};
 
-pub use dice::Dice;
 pub use fault::{ALL, APART, Fault};
 pub use tally::Tally;
 
-use crate::{Cluster, Machine, repository, started_in, wait_for, wait_until};
+use crate::{Cluster, Dice, Machine, repository, started_in, wait_for, wait_until};
 
 const NAME: &str = "sequence-window";
 const KEYS: u64 = 100;

@@ -8,7 +8,7 @@ mod wire;
 
 use std::path::{Path, PathBuf};
 
-use crate::chaos::Dice;
+use crate::Dice;
 use crate::repository;
 
 /// A target.

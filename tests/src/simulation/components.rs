@@ -11,7 +11,7 @@ use squall_core::{
     SpoutConfig, SpoutOutput, StreamDecl, Tuple,
 };
 
-use crate::chaos::Dice;
+use crate::Dice;
 
 /// Tasks of the spout, and tuples of each.
 const SPOUTS: u64 = 2;

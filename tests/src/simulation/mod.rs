@@ -28,7 +28,7 @@ use machine::Machine;
 use net::{Net, SharedNet};
 use oracle::Oracle;
 
-use crate::chaos::Dice;
+use crate::Dice;
 
 const MACHINES: usize = 3;
 /// How long a machine may be silent; all other times are to it as they are by default.

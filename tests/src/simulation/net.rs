@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use squall_worker::simulated::{Line, Lines};
 
-use crate::chaos::Dice;
+use crate::Dice;
 
 /// Frames that a line holds.
 const HIGH_WATER: usize = 8;
