@@ -245,6 +245,8 @@ impl Worker {
             return;
         }
         let counts = &self.links.counts;
+        // First the texts: of each, the numbers tell.
+        let errors = self.engine.errors();
         let report = Report {
             incarnation: self.incarnation,
             epoch: self.epoch,
@@ -252,7 +254,7 @@ impl Worker {
             phase,
             urgent,
             tasks: self.engine.task_reports(),
-            errors: self.engine.errors(),
+            errors,
             ignored_frames: counts.ignored.load(Ordering::Relaxed),
             link_bytes: (counts.received.load(Ordering::Relaxed), counts.sent.load(Ordering::Relaxed)),
             models: self.models.states(),

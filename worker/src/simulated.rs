@@ -132,13 +132,14 @@ impl<N: Lines> Node<N> {
 
     /// What it reports.
     pub fn report(&mut self, now: Instant) -> Report {
+        let errors = self.engine.errors();
         Report {
             incarnation: self.incarnation,
             epoch: self.epoch,
             at_ms: now.saturating_duration_since(self.began).as_millis() as u64,
             phase: self.phase(),
             tasks: self.engine.task_reports(),
-            errors: self.engine.errors(),
+            errors,
             ignored_frames: self.ignored(),
             ..Report::default()
         }

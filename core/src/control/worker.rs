@@ -223,6 +223,8 @@ pub struct TaskReport {
     pub acked: u64,
     /// Bolts: tuples failed. Spouts: trees failed.
     pub failed: u64,
+    /// Errors and panics, also those whose texts no report has.
+    pub errors: u64,
     /// Emitted by stream; only for components with more than one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub streams: BTreeMap<String, u64>,

@@ -192,7 +192,9 @@ impl Statistics {
         if self.carried.folded.get(&from.worker).is_some_and(|f| *f >= from.incarnation) || known >= Some(from.reports) {
             return false;
         }
-        report.errors.iter().for_each(|e| self.note(from, e));
+        // Reports get lost, and the texts in them; the tasks' numbers do not. A worker that could not be built has no tasks yet.
+        let are_counted = report.tasks.iter().any(|t| t.errors > 0);
+        report.errors.iter().for_each(|e| self.note(from, e, !are_counted));
         // One before it may have lived and died unheard of: then it sent and took what is in the counts of others only.
         let start = |incarnation: u64| incarnation & u64::from(u32::MAX);
         let before = self.carried.folded.get(&from.worker).map_or(0, |before| start(*before));
@@ -210,6 +212,13 @@ impl Statistics {
             samples: VecDeque::new(),
             restored: false,
         });
+        for task in report.tasks.iter().filter(|t| t.errors > 0) {
+            let before = live.report.tasks.iter().find(|t| t.task == task.task).map_or(0, |t| t.errors);
+            let component = plan.component_of(task.task).and_then(|c| plan.components.get(c));
+            if let Some(component) = component.filter(|_| task.errors > before) {
+                self.errors.count(&component.id, task.errors - before);
+            }
+        }
         let unchanged = live.reports > 0 && same_counts(&live.report, report);
         let to_ms = live.made_ms(report.at_ms, from.unix_ms);
         let from_ms = std::mem::replace(&mut live.heard_ms, to_ms);
@@ -229,8 +238,11 @@ impl Statistics {
         true
     }
 
-    fn note(&mut self, from: From<'_>, e: &ErrorReport) {
-        self.series.err(&e.component, e.count, from.unix_ms);
+    fn note(&mut self, from: From<'_>, e: &ErrorReport, count: bool) {
+        if count {
+            self.errors.count(&e.component, e.count);
+            self.series.err(&e.component, e.count, from.unix_ms);
+        }
         if let Some(new) = self.errors.note(e, from.worker, from.host, from.unix_ms) {
             self.timeline.erred(Happening {
                 unix_ms: from.unix_ms,
@@ -584,6 +596,37 @@ mod tests {
         assert!((g.capacity - 0.5).abs() < 1e-9, "{g:?}");
         assert_eq!(s.gauges(Duration::from_secs(60))["s"].rates, Rates::default());
         assert!(s.live[&(0, 1)].samples.len() <= 12);
+    }
+
+    /// What a supervisor could not tell for long is told in its newest report: all of the numbers, and some of the texts.
+    #[test]
+    fn errors_are_counted_by_the_numbers_of_tasks_whatever_becomes_of_their_texts() {
+        let (plan, mut s) = (plan(), Statistics::default());
+        let error = |task, count| {
+            let (component, message, stack) = ("b".to_owned(), "m".to_owned(), String::new());
+            ErrorReport { component, task, message, count, panic: false, stack }
+        };
+        let report = |in_all: u64, told: u64| {
+            let mut r = report(2, 0, 10);
+            r.tasks[0].errors = in_all;
+            r.errors = vec![error(2, told)];
+            r
+        };
+        assert!(s.take(from(0, 1, 1), &plan, &report(3, 3)));
+        // Its answer got lost: the texts that it had come again.
+        assert!(s.take(from(0, 1, 2), &plan, &report(4, 4)));
+        assert_eq!((s.errors.of("b"), s.errors.newest[0].count), (4, 7));
+        let mut s = Statistics::restored(s.kept(), |_| Some(plan.clone()));
+        assert!(s.take(from(0, 1, 90), &plan, &report(5000, 100)));
+        assert!(s.fold(0, 1, false));
+        assert!(s.take(from(0, 2, 91), &plan, &report(1, 1)), "its successor begins anew");
+        assert_eq!((s.errors.of("b"), s.errors.in_all()), (5001, 5001));
+        let failed = Report { errors: vec![ErrorReport { component: String::new(), ..error(0, 1) }], ..Report::default() };
+        assert!(s.take(from(1, 1, 1), &plan, &failed), "one that cannot be built has no tasks");
+        assert_eq!(s.errors.in_all(), 5002);
+        s.series.tick(2000, |_| 0.0);
+        let charted = s.series.finished().iter().filter(|f| f.0 == 0).filter_map(|f| f.2.components.get("b")).map(|c| c.errors);
+        assert_eq!(charted.sum::<u64>(), 5001);
     }
 
     #[test]

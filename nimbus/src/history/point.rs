@@ -100,6 +100,7 @@ impl Point {
             None => self.components.entry(component.to_owned()).or_default(),
         };
         sums.numbers.add_task(counted);
+        sums.errors = sums.errors.saturating_add(counted.errors);
         sums.busy_ns = sums.busy_ns.saturating_add(counted.busy_ns);
         let task = TaskSums::from(counted);
         if !task.is_idle() {

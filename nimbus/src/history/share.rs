@@ -29,6 +29,7 @@ impl Share {
             executed: self.take(t.executed),
             acked: self.take(t.acked),
             failed: self.take(t.failed),
+            errors: self.take(t.errors),
             streams: t.streams.iter().map(|(s, n)| (s.clone(), self.take(*n))).collect(),
             inputs: t.inputs.iter().map(|i| i.with(i, |n, _| self.take(n))).collect(),
             busy_ns: self.take(t.busy_ns),
@@ -60,6 +61,7 @@ pub(crate) fn difference(before: Option<&TaskReport>, now: &TaskReport) -> TaskR
         executed: now.executed.saturating_sub(before.executed),
         acked: now.acked.saturating_sub(before.acked),
         failed: now.failed.saturating_sub(before.failed),
+        errors: now.errors.saturating_sub(before.errors),
         streams: now
             .streams
             .iter()

@@ -215,6 +215,7 @@ impl Shared {
     }
 
     pub(crate) fn error(&self, task: &Task, error: &Error) {
+        task.stats.errors.fetch_add(1, Ordering::Relaxed);
         self.faults.note(&self.plan.components[task.component].id, task.id, error, None);
     }
 
@@ -224,6 +225,7 @@ impl Shared {
         if !panic.calls.is_empty() {
             self.faults.traced(task.component);
         }
+        task.stats.errors.fetch_add(1, Ordering::Relaxed);
         self.faults.note(&self.plan.components[task.component].id, task.id, &error, Some(&panic));
         error
     }
@@ -304,7 +306,9 @@ impl Engine {
     pub(crate) fn stop_and_report(self, grace: Duration) -> (Vec<TaskReport>, Vec<ErrorReport>) {
         let shared = self.shared.clone();
         self.stop(grace);
-        (shared.task_reports(), shared.faults.take())
+        // First the texts: of each, the numbers tell.
+        let errors = shared.faults.take();
+        (shared.task_reports(), errors)
     }
 
     /// Stops in good order: spouts pause, what is in the mailboxes is finished if it does not take longer than `grace`,

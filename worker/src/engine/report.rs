@@ -34,6 +34,7 @@ impl Shared {
             executed: stats.executed.load(Relaxed),
             acked: stats.acked.load(Relaxed),
             failed: stats.failed.load(Relaxed),
+            errors: stats.errors.load(Relaxed),
             streams: names.zip(lock(&stats.streams).iter().copied()).collect(),
             inputs: lock(&stats.inputs).clone(),
             busy_ns: stats.busy_ns.load(Relaxed),

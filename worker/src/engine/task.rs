@@ -79,6 +79,7 @@ pub(crate) struct Stats {
     pub(crate) executed: AtomicU64,
     pub(crate) acked: AtomicU64,
     pub(crate) failed: AtomicU64,
+    pub(crate) errors: AtomicU64,
     pub(crate) busy_ns: AtomicU64,
     pub(crate) blocked_ns: AtomicU64,
     /// Since when the batch in hand is executed; 0 while there is none.

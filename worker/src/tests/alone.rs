@@ -104,6 +104,7 @@ fn what_fails_is_emitted_again_until_it_is_done() {
         assert_eq!((errors.len(), errors[0].component.as_str(), errors[0].panic), (1, "moody", panic));
         assert!(errors[0].message.contains(if panic { "is divisible by 500" } else { "not now" }));
         assert_eq!(errors[0].count, 6, "a panic is one error, however many tuples fail with it");
+        assert_eq!(sum(&plan, &reports, "moody", |r| r.errors), 6);
         let stack = &errors[0].stack;
         assert_eq!(stack.contains("\n  at ") && stack.contains("tests::components::Moody"), panic, "{stack}");
         assert!(!(stack.contains("catch_unwind") || stack.contains("BoltRole")), "{stack}");
