@@ -14,6 +14,7 @@ use crate::engine::{Engine, Surroundings, build};
 use crate::link::parts::{Around, Counts, Outboxes, Protocol, pair};
 use crate::link::{Command, Settings};
 use crate::process::phase_of;
+use crate::sync::lock;
 
 pub use crate::link::parts::{Line, Lines};
 
@@ -153,6 +154,17 @@ impl<N: Lines> Node<N> {
     /// Tuples that it believes to wait for a task, here or elsewhere.
     pub fn waiting_for(&self, task: u32) -> u64 {
         self.engine.shared.gate(task).map_or(0, |g| g.tuples())
+    }
+
+    /// Tuples that wait for a task here and came from this start of a worker.
+    pub fn waiting_from(&self, task: u32, from: (u32, u64)) -> u64 {
+        let Some(task) = self.engine.shared.local(task) else { return 0 };
+        lock(&task.mailbox).iter().filter(|m| m.from == Some(from)).map(|m| m.batch.len() as u64).sum()
+    }
+
+    /// The start of a worker that it has a link to.
+    pub fn linked_to(&self, worker: u32) -> Option<u64> {
+        self.protocol.linked_to(worker)
     }
 
     /// How it is, for whoever wants to know why a simulation failed.

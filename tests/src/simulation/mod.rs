@@ -27,6 +27,7 @@ use components::{QUEUE, book, open_book, plan, registry};
 use machine::Machine;
 use net::{Net, SharedNet};
 use oracle::Oracle;
+use processes::Process;
 
 use crate::Dice;
 
@@ -36,6 +37,8 @@ const LEASE: Duration = Duration::from_millis(1000);
 const FAULTS: u32 = 12;
 /// Long after the last fault everything must be done.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Steps from one look at all gates to the next.
+const GATES_EVERY: u64 = 16;
 /// Then the last credits are on their way.
 const AFTERWARDS: Duration = Duration::from_secs(3);
 
@@ -56,6 +59,7 @@ pub struct Simulation {
     questions: Vec<Question>,
     answers: Vec<Answer>,
     calls: u64,
+    steps: u64,
     plans: BTreeMap<String, Arc<Plan>>,
     topology: String,
     /// When it is activated again.
@@ -97,6 +101,7 @@ impl Simulation {
             questions: Vec::new(),
             answers: Vec::new(),
             calls: 0,
+            steps: 0,
             plans: BTreeMap::new(),
             topology,
             activate_at: None,
@@ -162,6 +167,26 @@ impl Simulation {
         }
     }
 
+    /// No worker believes that less waits for a task elsewhere than what it has sent, and is there.
+    fn check_gates(&self) {
+        let nodes = || self.machines.iter().flat_map(|m| &m.processes).filter_map(|p| Some((p, p.node.as_ref()?)));
+        for (to, receiver) in nodes() {
+            let from_here = |p: &Process, n: &Node<_>| p.key == to.key || n.linked_to(to.key.1) != Some(to.incarnation);
+            for (from, sender) in nodes().filter(|(p, n)| !from_here(p, n)) {
+                for task in &to.wanted.tasks {
+                    let (waits, believed) =
+                        (receiver.waiting_from(*task, (from.key.1, from.incarnation)), sender.waiting_for(*task));
+                    if believed < waits {
+                        let (sender, receiver) = (from.key.1, to.key.1);
+                        self.fail(&format!(
+                            "worker {sender} believes that {believed} tuples wait for task {task}; in worker {receiver} wait {waits} of its"
+                        ));
+                    }
+                }
+            }
+        }
+    }
+
     fn dice<T>(&self, roll: impl FnOnce(&mut Dice) -> T) -> T {
         roll(&mut self.net.borrow_mut().dice)
     }
@@ -206,6 +231,10 @@ impl Simulation {
         let busy = self.work() | self.deliver_some();
         self.net.borrow_mut().pipes.retain(|p| !p.borrow().closed || !p.borrow().frames.is_empty());
         self.check_running();
+        self.steps += 1;
+        if self.steps.is_multiple_of(GATES_EVERY) {
+            self.check_gates();
+        }
         if let Some(fault) = book(|b| b.faults.pop()) {
             self.fail(&fault);
         }

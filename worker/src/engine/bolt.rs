@@ -123,9 +123,9 @@ impl BoltRole {
         task.queued.fetch_sub(rows, Relaxed);
         match mail.from {
             None => shared.let_go(task.gate.leave(rows, bytes)),
-            Some(worker) => {
-                if let Some((tuples, bytes)) = self.debts.add(worker, rows, bytes, shared.window) {
-                    shared.credit(worker, task.id, tuples, bytes);
+            Some(from) => {
+                if let Some((tuples, bytes)) = self.debts.add(from, rows, bytes, shared.window) {
+                    shared.credit(from, task.id, tuples, bytes);
                 }
             }
         }

@@ -127,25 +127,46 @@ impl Gate {
     }
 }
 
-/// What the receiver of a remote sender's tuples owes it in credit. Given back in quarters of the window: seldom enough
+/// What the receiver of remote senders' tuples owes them in credit. Given back in quarters of the window: seldom enough
 /// to be cheap, and less than the half at which a sender runs again.
 #[derive(Default)]
-pub(crate) struct Debts(Vec<(u32, u64, u64)>);
+pub(crate) struct Debts(Vec<Debt>);
+
+struct Debt {
+    worker: u32,
+    /// Which start of the worker. To its successor nothing is owed of what it sent: that has not counted it.
+    incarnation: u64,
+    tuples: u64,
+    bytes: u64,
+}
 
 impl Debts {
-    /// Counts what was taken in from a worker; the sum to give back, when it is time.
-    pub(crate) fn add(&mut self, worker: u32, tuples: u64, bytes: u64, window: (u32, u64)) -> Option<(u64, u64)> {
-        let at = self.0.iter().position(|d| d.0 == worker).unwrap_or_else(|| {
-            self.0.push((worker, 0, 0));
+    /// Counts what was taken in from a start of a worker; the sum to give back, when it is time. To one that another has followed
+    /// nothing is owed.
+    pub(crate) fn add(
+        &mut self,
+        (worker, incarnation): (u32, u64),
+        tuples: u64,
+        bytes: u64,
+        window: (u32, u64),
+    ) -> Option<(u64, u64)> {
+        let at = self.0.iter().position(|d| d.worker == worker).unwrap_or_else(|| {
+            self.0.push(Debt { worker, incarnation, tuples: 0, bytes: 0 });
             self.0.len() - 1
         });
         let debt = &mut self.0[at];
-        debt.1 += tuples;
-        debt.2 += bytes;
-        if debt.1 < (u64::from(window.0) / 4).max(1) && debt.2 < (window.1 / 4).max(1) {
+        if debt.incarnation != incarnation {
+            if debt.incarnation > incarnation {
+                return None;
+            }
+            *debt = Debt { worker, incarnation, tuples: 0, bytes: 0 };
+        }
+        debt.tuples += tuples;
+        debt.bytes += bytes;
+        if debt.tuples < (u64::from(window.0) / 4).max(1) && debt.bytes < (window.1 / 4).max(1) {
             return None;
         }
-        Some((std::mem::take(&mut debt.1), std::mem::take(&mut debt.2)))
+        Some((std::mem::take(&mut debt.tuples), std::mem::take(&mut debt.bytes)))
     }
 }
 
@@ -200,9 +221,18 @@ mod tests {
     #[test]
     fn debts_are_paid_in_quarters() {
         let mut debts = Debts::default();
-        assert_eq!(debts.add(1, 24, 5, (100, 1000)), None);
-        assert_eq!(debts.add(2, 1, 5, (100, 1000)), None);
-        assert_eq!(debts.add(1, 1, 5, (100, 1000)), Some((25, 10)));
-        assert_eq!(debts.add(1, 1, 250, (100, 1000)), Some((1, 250)));
+        assert_eq!(debts.add((1, 7), 24, 5, (100, 1000)), None);
+        assert_eq!(debts.add((2, 7), 1, 5, (100, 1000)), None);
+        assert_eq!(debts.add((1, 7), 1, 5, (100, 1000)), Some((25, 10)));
+        assert_eq!(debts.add((1, 7), 1, 250, (100, 1000)), Some((1, 250)));
+    }
+
+    #[test]
+    fn what_is_owed_to_one_that_died_is_owed_to_nobody() {
+        let mut debts = Debts::default();
+        assert_eq!(debts.add((1, 7), 24, 0, (100, 1000)), None);
+        assert_eq!(debts.add((1, 8), 1, 0, (100, 1000)), None, "its successor has sent one");
+        assert_eq!(debts.add((1, 7), 50, 0, (100, 1000)), None, "some of the dead one's waited longer, in another queue");
+        assert_eq!(debts.add((1, 8), 24, 0, (100, 1000)), Some((25, 0)));
     }
 }

@@ -11,8 +11,8 @@ use super::task::{Mail, News};
 use crate::sync::lock;
 
 impl Shared {
-    /// A batch came in from another worker; the number of receivers that do not run here.
-    pub(crate) fn deliver(&self, worker: u32, batch: DecodedBatch) -> usize {
+    /// A batch came in from a start of another worker; the number of receivers that do not run here.
+    pub(crate) fn deliver(&self, from: (u32, u64), batch: DecodedBatch) -> usize {
         let Some(source) = self.sources.get(batch.stream as usize) else { return batch.receivers.len() };
         let since_ns = self.now_ns();
         let mut strays = 0;
@@ -23,7 +23,7 @@ impl Shared {
             };
             let source = Source { task: batch.source, ..source.clone() };
             let batch = Batch::new(source, batch.columns.clone(), receiver.lineage);
-            task.deliver(Mail { batch, from: Some(worker), since_ns }, &self.scheduler);
+            task.deliver(Mail { batch, from: Some(from), since_ns }, &self.scheduler);
         }
         strays
     }

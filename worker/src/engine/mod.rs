@@ -55,8 +55,8 @@ pub(crate) trait Links: Send + Sync {
     fn send(&self, worker: u32, stream: u32, source: u32, columns: &Columns, receivers: &[(u32, &Lineage)]);
     /// Deltas for a ledger of that worker.
     fn deltas(&self, worker: u32, deltas: &[Delta]);
-    /// That worker may send so much more to a task here.
-    fn credit(&self, worker: u32, task: u32, tuples: u64, bytes: u64);
+    /// That start of a worker may send so much more to a task here.
+    fn credit(&self, to: (u32, u64), task: u32, tuples: u64, bytes: u64);
     /// Why a tree of a ledger of that worker is about to fail; before the delta that says so.
     fn reason(&self, worker: u32, root: Root, text: String);
     /// What was given before goes now.
@@ -145,8 +145,8 @@ impl Shared {
         self.links.go();
     }
 
-    pub(crate) fn credit(&self, worker: u32, task: u32, tuples: u64, bytes: u64) {
-        self.links.credit(worker, task, tuples, bytes);
+    pub(crate) fn credit(&self, to: (u32, u64), task: u32, tuples: u64, bytes: u64) {
+        self.links.credit(to, task, tuples, bytes);
     }
 
     /// Hands deltas and what is done to the ledgers they are for, and empties the vectors.

@@ -23,8 +23,8 @@ const AGAIN: u8 = 3;
 /// A batch in a mailbox.
 pub(crate) struct Mail {
     pub(crate) batch: Batch,
-    /// The worker that sent it, which wants credit for it; none for this one.
-    pub(crate) from: Option<u32>,
+    /// The worker that sent it, and which start of that, which wants credit for it; none for this one.
+    pub(crate) from: Option<(u32, u64)>,
     /// Since when it waits, in the engine's nanoseconds.
     pub(crate) since_ns: u64,
 }

@@ -20,9 +20,10 @@ const SPARE: usize = 4 << 20;
 const SPARE_IDLE: usize = 256 << 10;
 /// Larger buffers are freed.
 const LARGEST: usize = 8 * FRAME;
+/// No more than so many bytes wait for the ledgers of a worker.
+const MOST_FOR_LEDGERS: usize = MAX_FRAME / 4;
 
 /// Frames for one worker, without their headers filled in.
-#[derive(Default)]
 pub(super) struct Outbox {
     inner: Mutex<Inner>,
 }
@@ -36,6 +37,12 @@ struct Inner {
     spare_bytes: usize,
     /// The incarnation that what is in here is for, or was; 0 before there was any.
     incarnation: u64,
+    /// That incarnation is there.
+    is_up: bool,
+    /// The worker that it is for.
+    worker: u32,
+    /// What was left out that a ledger was to be told, since there was room last.
+    left_out: u64,
 }
 
 impl Inner {
@@ -46,10 +53,27 @@ impl Inner {
         add(&mut self.control);
     }
 
-    /// Spouts whose trees nobody tells them about emit no more, so that it does not come to this.
-    fn say_to_ledger(&mut self, add: impl FnOnce(&mut Vec<u8>)) {
-        if self.control.len() < MAX_FRAME / 4 {
-            self.say(add);
+    /// Says so many things to a ledger, or leaves them out where too much waits. Spouts whose trees nobody tells them about emit no more,
+    /// so that only trees of very many tuples bring it to that, or one incarnation after the other that dies. A tree whose ledger was
+    /// not told everything is never taken for done, for its ids do not cancel out: it fails at the message time-out.
+    fn say_to_ledger(&mut self, things: usize, add: impl FnOnce(&mut Vec<u8>)) {
+        if self.control.len() < MOST_FOR_LEDGERS {
+            return self.say(add);
+        }
+        if self.left_out == 0 {
+            let (worker, most) = (self.worker, MOST_FOR_LEDGERS);
+            log::warn!("{most} bytes wait for the ledgers of worker {worker}; what else is to be said is left out");
+        }
+        self.left_out += things as u64;
+    }
+
+    /// What waited for ledgers goes.
+    fn made_room(&mut self) {
+        let (worker, left_out) = (self.worker, std::mem::take(&mut self.left_out));
+        if left_out > 0 {
+            log::warn!(
+                "{left_out} deltas for ledgers of worker {worker} were left out: their trees fail at the message time-out"
+            );
         }
     }
 
@@ -57,7 +81,8 @@ impl Inner {
     fn repeat_to_ledger(&mut self, frame: &[u8]) {
         let items = frame.get(HEADER.len()..).and_then(|body| decode_items(body).ok()).unwrap_or_default();
         for item in items.iter().filter(|i| matches!(i, Item::Deltas(_) | Item::Reason { .. })) {
-            self.say_to_ledger(|out| encode_item(out, item));
+            let things = if let Item::Deltas(deltas) = item { deltas.len() } else { 1 };
+            self.say_to_ledger(things, |out| encode_item(out, item));
         }
     }
 
@@ -81,10 +106,21 @@ impl Outbox {
         lock(&self.inner).say(|out| encode_item(out, item));
     }
 
+    /// The same for this incarnation only; false if it is not there (any more).
+    fn control_to(&self, incarnation: u64, item: &Item) -> bool {
+        let mut inner = lock(&self.inner);
+        let is_there = inner.is_up && inner.incarnation == incarnation;
+        if is_there {
+            inner.say(|out| encode_item(out, item));
+        }
+        is_there
+    }
+
     /// The next frame to go: what is not held back by credit first.
     pub(super) fn take(&self) -> Option<(bool, Vec<u8>)> {
         let mut inner = lock(&self.inner);
         if !inner.control.is_empty() {
+            inner.made_room();
             let spare = inner.buffer();
             return Some((true, std::mem::replace(&mut inner.control, spare)));
         }
@@ -126,6 +162,7 @@ impl Outbox {
     /// This incarnation is there. It gets what waits for a ledger, unless it may have got that before.
     pub(super) fn set_up(&self, incarnation: u64) {
         let mut inner = lock(&self.inner);
+        inner.is_up = true;
         if std::mem::replace(&mut inner.incarnation, incarnation) == incarnation {
             inner.control.clear();
         }
@@ -136,6 +173,7 @@ impl Outbox {
     /// had died. What is of the dead one fits no tree of its successor.
     pub(super) fn set_down<'a>(&self, unacknowledged: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
         let mut inner = lock(&self.inner);
+        inner.is_up = false;
         let said = std::mem::take(&mut inner.control);
         unacknowledged.for_each(|frame| inner.repeat_to_ledger(frame));
         inner.repeat_to_ledger(&said);
@@ -158,7 +196,8 @@ impl Outboxes {
         }
         let mut boxes = write(&self.boxes);
         while boxes.len() <= worker as usize {
-            boxes.push(Arc::default());
+            let inner = Inner { worker: boxes.len() as u32, ..Inner::default() };
+            boxes.push(Arc::new(Outbox { inner: Mutex::new(inner) }));
         }
         boxes[worker as usize].clone()
     }
@@ -197,20 +236,21 @@ impl Links for Outboxes {
 
     fn deltas(&self, worker: u32, deltas: &[Delta]) {
         let Some(outbox) = self.known(worker) else { return };
-        lock(&outbox.inner).say_to_ledger(|out| encode_deltas(out, deltas));
+        lock(&outbox.inner).say_to_ledger(deltas.len(), |out| encode_deltas(out, deltas));
         self.waits.store(true, Ordering::SeqCst);
     }
 
     fn reason(&self, worker: u32, root: Root, text: String) {
         let Some(outbox) = self.known(worker) else { return };
-        lock(&outbox.inner).say_to_ledger(|out| encode_item(out, &Item::Reason { root, text }));
+        lock(&outbox.inner).say_to_ledger(1, |out| encode_item(out, &Item::Reason { root, text }));
         self.waits.store(true, Ordering::SeqCst);
     }
 
-    fn credit(&self, worker: u32, task: u32, tuples: u64, bytes: u64) {
+    fn credit(&self, (worker, incarnation): (u32, u64), task: u32, tuples: u64, bytes: u64) {
         let Some(outbox) = self.known(worker) else { return };
-        outbox.control(&Item::Credit(Credit { task, tuples, bytes }));
-        self.waits.store(true, Ordering::SeqCst);
+        if outbox.control_to(incarnation, &Item::Credit(Credit { task, tuples, bytes })) {
+            self.waits.store(true, Ordering::SeqCst);
+        }
     }
 
     fn go(&self) {
@@ -241,14 +281,36 @@ mod tests {
         let outbox = outboxes.of(1);
         outboxes.deltas(1, &[delta(0)]);
         outbox.set_up(10);
-        outboxes.credit(1, 3, 4, 5);
+        outboxes.credit((1, 10), 3, 4, 5);
         let (_, sent) = outbox.take().unwrap();
         outboxes.deltas(1, &[delta(1)]);
-        outboxes.credit(1, 3, 4, 5);
+        outboxes.credit((1, 10), 3, 4, 5);
         assert!(outbox.set_down([sent.as_slice()].into_iter()).is_empty());
         outboxes.deltas(1, &[delta(2)]);
+        outboxes.credit((1, 10), 3, 4, 5);
         outbox.set_up(11);
+        outboxes.credit((1, 10), 3, 4, 5);
         assert_eq!(taken(&outbox), [0, 1, 2].map(|slot| Item::Deltas(vec![delta(slot)])));
+    }
+
+    /// However much it is, what waits for a worker that is down is bounded, and what was left out is counted until it comes up.
+    #[test]
+    fn what_waits_for_ledgers_is_bounded_and_the_rest_is_counted() {
+        let outboxes = Outboxes::new(pair().unwrap().0);
+        let outbox = outboxes.of(1);
+        outbox.set_up(10);
+        outbox.set_down(std::iter::empty());
+        let (times, many) = (1000, vec![delta(0); 1000]);
+        (0..times).for_each(|_| outboxes.deltas(1, &many));
+        let waits = lock(&outbox.inner).control.len();
+        assert!((MOST_FOR_LEDGERS..MOST_FOR_LEDGERS + many.len() * 33).contains(&waits), "{waits}");
+        outbox.set_up(11);
+        let left_out = lock(&outbox.inner).left_out;
+        let said = taken(&outbox);
+        assert_eq!((said.len() * many.len()) as u64 + left_out, (times * many.len()) as u64);
+        assert!(left_out > 0 && said.iter().all(|item| *item == Item::Deltas(many.clone())));
+        outboxes.deltas(1, &[delta(0)]);
+        assert_eq!((taken(&outbox).len(), lock(&outbox.inner).left_out), (1, 0), "and there is room again");
     }
 
     #[test]

@@ -169,6 +169,11 @@ impl<N: Lines> Protocol<N> {
         self.known != usize::MAX
     }
 
+    /// The start of a worker that there is a link to, for simulations.
+    pub(crate) fn linked_to(&self, worker: u32) -> Option<u64> {
+        self.peers.get(&worker).map(|p| p.incarnation)
+    }
+
     /// How the links are, for simulations that fail.
     pub(crate) fn describe(&self) -> String {
         let accepted = |worker| self.incoming.values().any(|i| i.worker == worker);
@@ -295,8 +300,8 @@ impl<N: Lines> Protocol<N> {
             Arrival::Next => {
                 incoming.owed_bytes += message.len();
                 incoming.owed_since.get_or_insert(self.now);
-                let worker = incoming.worker;
-                if frame.kind == FrameKind::Control { self.items(worker, frame.body) } else { self.data(worker, &frame) }
+                let from = (incoming.worker, incoming.incarnation);
+                if frame.kind == FrameKind::Control { self.items(from.0, frame.body) } else { self.data(from, &frame) }
             }
             Arrival::Again => {
                 // The acknowledgement may have been lost.
@@ -385,11 +390,11 @@ impl<N: Lines> Protocol<N> {
         }
     }
 
-    fn data(&mut self, worker: u32, frame: &Frame<'_>) {
+    fn data(&mut self, from: (u32, u64), frame: &Frame<'_>) {
         let engine = self.engine.clone();
         match decode_batches(frame.body, &mut |stream| engine.storage(stream)) {
             Ok(batches) => {
-                let strays: usize = batches.into_iter().map(|b| engine.deliver(worker, b)).sum();
+                let strays: usize = batches.into_iter().map(|b| engine.deliver(from, b)).sum();
                 if strays > 0 {
                     self.ignore("batches for tasks that are not here", &format!("{strays} of them"));
                 }

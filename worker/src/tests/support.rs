@@ -62,7 +62,7 @@ impl crate::engine::Links for Nobody {
         panic!("rows for worker {worker}, which is not there");
     }
     fn deltas(&self, _: u32, _: &[squall_core::wire::Delta]) {}
-    fn credit(&self, _: u32, _: u32, _: u64, _: u64) {}
+    fn credit(&self, _: (u32, u64), _: u32, _: u64, _: u64) {}
     fn reason(&self, _: u32, _: squall_core::Root, _: String) {}
     fn go(&self) {}
 }
