@@ -99,9 +99,14 @@ impl World {
 
     /// Forgets a topology's statistics.
     pub(super) fn forget(&self, id: &str) {
-        if let Err(e) = self.book.forget(id) {
+        if let Err(e) = self.book.forget(id, self.clock.unix_ms() / 1000) {
             log::warn!(topology = id, error:display = e; "cannot remove the statistics of a topology that is gone");
         }
+    }
+
+    /// The topologies that are gone, as far as they are remembered, the newest first.
+    pub(crate) fn gone(&self) -> Result<Vec<String>> {
+        self.book.gone()
     }
 
     /// Where a topology's points are.

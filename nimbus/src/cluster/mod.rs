@@ -140,7 +140,7 @@ impl World {
             topologies.insert(topology.record.id.clone(), topology);
         }
         for id in book.topologies()?.iter().filter(|id| !topologies.contains_key(*id)) {
-            book.forget(id)?;
+            book.forget(id, clock.unix_ms() / 1000)?;
         }
         let mut members = BTreeMap::new();
         for (key, v) in store.list(SUPERVISORS)? {

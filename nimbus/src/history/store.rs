@@ -1,4 +1,5 @@
-//! The store of points: one redb file, a table of points, one of their tasks, and one of what must survive nimbus besides.
+//! The store of points: one redb file, a table of points, one of their tasks, one of what must survive nimbus besides, and one of
+//! topologies that are gone.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,6 +15,11 @@ type Key<'a> = (&'a str, u8, u64);
 const POINTS: TableDefinition<'_, Key<'_>, &[u8]> = TableDefinition::new("points");
 const TASKS: TableDefinition<'_, Key<'_>, &[u8]> = TableDefinition::new("tasks");
 const KEPT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("kept");
+/// Topologies that are no more, and when that was noticed, unix seconds.
+const GONE: TableDefinition<'_, &str, u64> = TableDefinition::new("gone");
+/// So many of them are remembered, for so long.
+const MOST_GONE: usize = 200;
+const LONGEST_GONE_S: u64 = 7 * 24 * 3600;
 
 /// The book of what happened.
 #[derive(Debug)]
@@ -56,6 +62,7 @@ impl Book {
         begin.open_table(POINTS).map_err(broken)?;
         begin.open_table(TASKS).map_err(broken)?;
         begin.open_table(KEPT).map_err(broken)?;
+        begin.open_table(GONE).map_err(broken)?;
         begin.commit().map_err(broken)?;
         Ok(Book { database })
     }
@@ -98,10 +105,20 @@ impl Book {
         write.commit().map_err(broken)
     }
 
-    /// Forgets a topology.
-    pub(crate) fn forget(&self, topology: &str) -> Result<()> {
+    /// Forgets a topology's statistics; of the topology only remains that it was.
+    pub(crate) fn forget(&self, topology: &str, now_s: u64) -> Result<()> {
         let write = self.database.begin_write().map_err(broken)?;
         {
+            let mut gone = write.open_table(GONE).map_err(broken)?;
+            gone.insert(topology, now_s).map_err(broken)?;
+            let all = gone.iter().map_err(broken)?.map(|entry| entry.map(|(id, at)| (at.value(), id.value().to_owned())));
+            let mut all: Vec<(u64, String)> = all.collect::<Result<_, _>>().map_err(broken)?;
+            all.sort();
+            let too_many = all.len().saturating_sub(MOST_GONE);
+            let old = all.iter().enumerate().filter(|(n, (at, _))| *n < too_many || at + LONGEST_GONE_S < now_s);
+            for (_, (_, id)) in old {
+                gone.remove(id.as_str()).map_err(broken)?;
+            }
             let all = (topology, 0, 0)..=(topology, u8::MAX, u64::MAX);
             write.open_table(POINTS).map_err(broken)?.retain_in(all.clone(), |_, _| false).map_err(broken)?;
             write.open_table(TASKS).map_err(broken)?.retain_in(all, |_, _| false).map_err(broken)?;
@@ -115,6 +132,16 @@ impl Book {
         let read = self.database.begin_read().map_err(broken)?;
         let found = read.open_table(KEPT).map_err(broken)?.get(topology).map_err(broken)?;
         Ok(found.map(|v| v.value().to_vec()))
+    }
+
+    /// The topologies that are gone, as far as they are remembered, the newest first.
+    pub(crate) fn gone(&self) -> Result<Vec<String>> {
+        let read = self.database.begin_read().map_err(broken)?;
+        let table = read.open_table(GONE).map_err(broken)?;
+        let all = table.iter().map_err(broken)?.map(|entry| entry.map(|(id, at)| (at.value(), id.value().to_owned())));
+        let mut all: Vec<(u64, String)> = all.collect::<Result<_, _>>().map_err(broken)?;
+        all.sort();
+        Ok(all.into_iter().rev().map(|(_, id)| id).collect())
     }
 
     /// The topologies of which something is kept.
@@ -176,7 +203,20 @@ mod tests {
         assert!(book.points("t", TIERS[3], 0, false).unwrap()[&1000].tasks.is_empty());
         assert!(book.points("u", TIERS[3], 0, true).unwrap().is_empty());
         assert_eq!(book.kept("t").unwrap().as_deref(), Some(&b"k"[..]));
-        book.forget("t").unwrap();
+        book.forget("t", 1700).unwrap();
         assert!(book.points("t", TIERS[3], 0, true).unwrap().is_empty() && book.topologies().unwrap().is_empty());
+    }
+
+    #[test]
+    fn topologies_that_are_gone_are_remembered_within_bounds() {
+        let book = Book::in_memory();
+        book.forget("old", 1000).unwrap();
+        for n in 0..MOST_GONE as u64 + 2 {
+            book.forget(&format!("t-{n}"), 2000 + n).unwrap();
+        }
+        let gone = book.gone().unwrap();
+        assert_eq!((gone.len(), gone[0].as_str(), gone[MOST_GONE - 1].as_str()), (MOST_GONE, "t-201", "t-2"));
+        book.forget("new", 3500 + LONGEST_GONE_S).unwrap();
+        assert_eq!(book.gone().unwrap(), ["new"]);
     }
 }

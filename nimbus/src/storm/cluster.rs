@@ -121,8 +121,14 @@ pub(super) fn all(w: &World) -> Result<Vec<TopologyStatus>, Denied> {
     w.summaries().iter().map(|t| w.topology_status(&t.id)).collect()
 }
 
+/// As in Storm, those that are gone too, as far as they are remembered.
 pub(super) async fn history(State(nimbus): Shared) -> Answer {
-    let ids: Vec<String> = nimbus.look(|w| Ok(w.summaries().into_iter().map(|t| t.id).collect()))?;
+    let ids = nimbus.look(|w| {
+        let mut ids: Vec<String> = w.summaries().into_iter().map(|t| t.id).collect();
+        let gone: Vec<String> = w.gone()?.into_iter().filter(|id| !ids.contains(id)).collect();
+        ids.extend(gone);
+        Ok(ids)
+    })?;
     Ok(Json(json!({"topo-history": ids})))
 }
 

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 use squall_core::control::incarnation;
@@ -110,6 +110,15 @@ impl Drop for Nimbus {
         if !std::thread::panicking() {
             self.end();
         }
+    }
+}
+
+/// Waits until it is so.
+pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
+    let late = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < late, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Fake, HandClock, Nimbus, http, plan, started};
+use crate::common::{Fake, HandClock, Nimbus, http, plan, started, until};
 
 /// A topology with one worker that has counted.
 pub(crate) fn counted(dir: &std::path::Path) -> (Nimbus, Fake, String) {
@@ -192,6 +192,12 @@ fn storms_actions_act() {
     assert_eq!(state(), "REBALANCING");
     assert_eq!(post("kill/30", Value::Null), (200, done("kill")));
     assert_eq!(state(), "KILLED");
+
+    // What is gone is remembered, after what there is.
+    let other = nimbus.submit(&plan("q", 1));
+    assert_eq!(nimbus.post("/v1/topologies/q/kill", json!({"wait_ms": 0})).0, 200);
+    until("q is gone", || nimbus.get("/v1/topologies/q").0 == 404);
+    assert_eq!(nimbus.get("/api/v1/history/summary"), (200, json!({"topo-history": [id, other]})));
 }
 
 #[test]
