@@ -84,6 +84,8 @@ struct KeptLive {
     reports: u64,
     report: Report,
     heard_ms: u64,
+    #[serde(default)]
+    began_ms: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -143,7 +145,7 @@ impl Statistics {
                 reports: l.reports,
                 report: l.report,
                 heard_ms: l.heard_ms,
-                began_ms: None,
+                began_ms: l.began_ms,
                 samples,
                 restored: true,
             };
@@ -162,6 +164,7 @@ impl Statistics {
             reports: l.reports,
             report: l.report.clone(),
             heard_ms: l.heard_ms,
+            began_ms: l.began_ms,
         });
         Kept {
             carried: self.carried.clone(),
@@ -585,6 +588,30 @@ mod tests {
             .map(|f| f.2.components.get("s").map_or(0, |c| c.numbers.emitted))
             .collect();
         assert!(fine[3..].iter().all(|n| (98..=103).contains(n)), "{fine:?}");
+    }
+
+    #[test]
+    fn a_report_that_is_heard_late_after_nimbus_was_away_makes_no_false_peak() {
+        let (plan, mut s) = (plan(), Statistics::default());
+        let mut fine: Vec<u64> = Vec::new();
+        for n in 1..=40u64 {
+            // Nimbus is away from 10 to 20, and hears the first report after that 450 ms after it was made.
+            if (10..20).contains(&n) {
+                continue;
+            }
+            if n == 20 {
+                let bytes = rmp_serde::to_vec_named(&s.kept()).unwrap();
+                s = Statistics::restored(rmp_serde::from_slice(&bytes).unwrap(), |_| Some(plan.clone()));
+            }
+            let (made, late) = (n * 1000 + 100, if n == 20 { 450 } else { 20 });
+            let r = Report { at_ms: made, ..report(1, made / 2, 0) };
+            assert!(s.take(From { unix_ms: 100_000 + made + late, ..from(0, 1, n) }, &plan, &r));
+            s.series.tick((100_000 + made + late) / 1000, |_| 0.0);
+            let done = s.series.finished().iter().filter(|f| f.0 == 0);
+            fine.extend(done.map(|f| f.2.components.get("s").map_or(0, |c| c.numbers.emitted)));
+            s.series.written();
+        }
+        assert!(fine.len() > 30 && fine[3..].iter().all(|n| (490..=510).contains(n)), "{fine:?}");
     }
 
     #[test]
