@@ -242,7 +242,7 @@ fn between(plan: &Plan, p: &Point, from: usize, to: usize) -> f64 {
     let (Some(from), Some(to)) = (plan.components.get(from), plan.components.get(to)) else { return 0.0 };
     let numbers = p.components.get(&to.id).map(|s| &s.numbers);
     let streams = to.inputs.iter().filter(|i| i.from == from.id);
-    per_s(streams.map(|i| numbers.map_or(0, |n| taken(n, to, i).executed)).sum(), p.ms)
+    per_s(streams.map(|i| numbers.map_or(0, |n| executed(n, to, i))).sum(), p.ms)
 }
 
 /// What a component took in of a stream; workers tell that apart only where there are several.
@@ -259,6 +259,14 @@ pub(crate) fn taken(numbers: &Numbers, c: &PlannedComponent, input: &InputStream
         };
     }
     numbers.inputs.iter().find(|i| i.is_of(&input.from, &input.stream)).cloned().unwrap_or(none)
+}
+
+/// How many tuples a component took in of a stream.
+fn executed(numbers: &Numbers, c: &PlannedComponent, input: &InputStream) -> u64 {
+    if c.inputs.len() == 1 {
+        return numbers.executed;
+    }
+    numbers.inputs.iter().find(|i| i.is_of(&input.from, &input.stream)).map_or(0, |i| i.executed)
 }
 
 /// What a component emitted on a stream; workers tell that apart only where there are several.
@@ -279,8 +287,8 @@ fn inputs(plan: &Plan, at: usize, numbers: &Numbers, lately: &Point) -> Vec<Edge
             stream: i.stream.clone(),
             to: c.id.clone(),
             grouping: i.grouping.clone(),
-            total: taken(numbers, c, i).executed,
-            per_s: per_s(recent.map_or(0, |n| taken(n, c, i).executed), lately.ms),
+            total: executed(numbers, c, i),
+            per_s: per_s(recent.map_or(0, |n| executed(n, c, i)), lately.ms),
         })
         .collect()
 }
