@@ -34,7 +34,8 @@ fn artefact_in(cache: &Path, source: &Path, options: Options, show: &Show) -> Ou
     if is_safetensors(source)
         && let Ok(model) = Model::open(source)
     {
-        return match options == Options::default() {
+        let chosen = options.labels.is_some() || options.onnx_weights.is_some();
+        return match !chosen {
             true => Ok(of(&model, source, Vec::new())),
             false => Err(Failure::Usage(format!(
                 "{}: it is imported already, and labels and how ONNX weights are held were chosen then: give the file it was made of",
@@ -46,7 +47,8 @@ fn artefact_in(cache: &Path, source: &Path, options: Options, show: &Show) -> Ou
     std::fs::create_dir_all(cache)
         .map_err(|e| Failure::Outside(format!("cannot make the model cache `{}`: {e}", cache.display())))?;
     let held = options.onnx_weights.map(|held| format!("-{}", held.as_str())).unwrap_or_default();
-    let labels = options.labels.as_ref().map(|labels| format!("-{}", labels_sum(labels))).unwrap_or_default();
+    let labels = options.labels.as_ref().or(options.labels_if_none.as_ref());
+    let labels = labels.map(|labels| format!("-{}", labels_sum(labels))).unwrap_or_default();
     let kept = cache.join(format!("{sum}-{CONVERTER_VERSION}{held}{labels}.safetensors"));
     if kept.exists() {
         match Model::open(&kept) {

@@ -175,7 +175,8 @@ fn names(config: &serde_json::Value, model: &str) -> bool {
 /// A model of a [`Plan`]: an artefact that was imported and uploaded.
 ///
 /// ```
-/// let m = squall_core::PlannedModel { artefact: "ab12".into(), source: "cd34".into(), bytes: 1024, file: "digits.pkl".into() };
+/// let m: squall_core::PlannedModel =
+///     serde_json::from_str(r#"{"artefact": "ab12", "source": "cd34", "bytes": 1024, "file": "digits.pkl"}"#).unwrap();
 /// assert_eq!(m.bytes, 1024);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,6 +189,9 @@ pub struct PlannedModel {
     pub bytes: u64,
     /// The name of the file it was imported from, for people.
     pub file: String,
+    /// The labels that the topology gives the classes of files that keep none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
 }
 
 impl Plan {

@@ -79,6 +79,21 @@ fn files_that_keep_no_labels_are_given_them() {
     }
     let no_classes = with("lightgbm-regressor.lgb.txt", &["a"]).unwrap_err().to_string();
     assert!(no_classes.contains("no classifier"), "{no_classes}");
+    // Those of a version before are given where they matter.
+    let if_none = |name: &str, labels: &[&str]| {
+        let out = folder.path().join("labelled.safetensors");
+        let mut options = Options::default();
+        options.labels_if_none = Some(labels.iter().map(|l| (*l).to_owned()).collect());
+        import_with(&cases.join(name), &out, options, &mut |_, _| {}).map(|_| Model::open(&out).unwrap())
+    };
+    let booster = if_none("xgboost-two.ubj.xgb", &["no", "yes"]).unwrap();
+    assert_eq!(booster.classes(), Some(&Classes::Str(vec!["no".into(), "yes".into()])));
+    let own = if_none("logistic-two.pkl", &["no", "yes"]).unwrap();
+    let plain = Model::open(&imported(folder.path(), "logistic-two.pkl")).unwrap();
+    assert_eq!(own.classes(), plain.classes());
+    assert_eq!(if_none("lightgbm-regressor.lgb.txt", &["no", "yes"]).unwrap().classes(), None);
+    let few = if_none("lightgbm-many.lgb.txt", &["no", "yes"]).unwrap_err().to_string();
+    assert!(few.contains("there are 2, and the model has"), "{few}");
     let has_some = with("logistic-two.pkl", &["a", "b"]).unwrap_err().to_string();
     assert!(has_some.contains("has its own labels"), "{has_some}");
 }

@@ -26,6 +26,11 @@ pub(crate) struct Blobs {
 pub(crate) trait Pieces: Send {
     /// The next piece, or why there is none; `None` at the end.
     fn next(&mut self) -> impl Future<Output = Option<Result<Bytes, String>>> + Send;
+
+    /// How many bytes are announced, if that is.
+    fn length(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// The SHA-256 of bytes in hex.
@@ -84,7 +89,7 @@ impl Blobs {
     }
 
     /// Takes in a blob as it comes; whether it is new.
-    pub(crate) async fn receive(&self, hash: &str, mut pieces: impl Pieces) -> Result<bool, Denied> {
+    pub(crate) async fn receive(&self, hash: &str, pieces: &mut impl Pieces) -> Result<bool, Denied> {
         if !is_sha256(hash) {
             return Err(Denied::new(Kind::Unknown, "a blob is named by its SHA-256", "name it by 64 hex digits in lower case"));
         }
@@ -92,7 +97,7 @@ impl Blobs {
             return Ok(false);
         }
         let part = Part(self.part());
-        let found = write_down(&part.0, self.limit, &mut pieces).await?;
+        let found = write_down(&part.0, self.limit, pieces).await?;
         if found != hash {
             let error = format!("the bytes that came have the SHA-256 {found}, not {hash}");
             return Err(Denied::new(Kind::Wrong, error, "send it again, under its own name"));
@@ -148,15 +153,24 @@ impl Blobs {
 /// Writes what comes into a new file, of at most `limit` bytes; its hash.
 pub(crate) async fn write_down(path: &Path, limit: u64, pieces: &mut impl Pieces) -> Result<String, Denied> {
     let cannot = |e| cannot_write(path, e);
+    let too_large = || {
+        let error = format!("the file is larger than {limit} bytes");
+        Err(Denied::new(Kind::TooLarge, error, "start nimbus with a larger blob limit"))
+    };
+    if pieces.length().is_some_and(|length| length > limit) {
+        return too_large();
+    }
     let std_file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(cannot)?;
     let mut file = tokio::fs::File::from_std(std_file);
     let (mut digest, mut size) = (Sha256::new(), 0u64);
     while let Some(chunk) = pieces.next().await {
-        let chunk = chunk.map_err(|e| Denied::new(Kind::Wrong, format!("the upload broke off: {e}"), "send it again"))?;
+        let chunk = chunk.map_err(|e| {
+            let error = format!("the upload broke off after {size} bytes, and nothing of it was kept: {e}");
+            Denied::new(Kind::Unreadable, error, "send it again")
+        })?;
         size += chunk.len() as u64;
         if size > limit {
-            let error = format!("the file is larger than {limit} bytes");
-            return Err(Denied::new(Kind::TooLarge, error, "start nimbus with a larger blob limit"));
+            return too_large();
         }
         digest.update(&chunk);
         file.write_all(&chunk).await.map_err(cannot)?;
@@ -192,7 +206,7 @@ mod tests {
     }
 
     async fn send(blobs: &Blobs, hash: &str, chunks: &[&'static str]) -> Result<bool, Denied> {
-        blobs.receive(hash, Chunks(chunks.to_vec())).await
+        blobs.receive(hash, &mut Chunks(chunks.to_vec())).await
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! What nimbus, which knows no model, has a command of the client's do with models: it makes artefacts of files that a browser sends,
 //! and tells whether a version fits a topology.
 
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,26 @@ pub(crate) struct Imports {
     checks: Semaphore,
 }
 
+/// The labels that the classes of a file are given which keeps none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Labels {
+    /// Asked for: a file that can have none is refused.
+    pub(crate) given: Option<Vec<String>>,
+    /// Where none were asked for: those of the version in use, which matter only to files that keep none.
+    pub(crate) in_use: Option<Vec<String>>,
+}
+
+impl Labels {
+    fn args(&self) -> serde_json::Result<Vec<OsString>> {
+        let (option, labels) = match (&self.given, &self.in_use) {
+            (Some(labels), _) => ("--labels", labels),
+            (None, Some(labels)) => ("--labels-if-none", labels),
+            (None, None) => return Ok(Vec::new()),
+        };
+        Ok(vec![option.into(), serde_json::to_string(labels)?.into()])
+    }
+}
+
 /// What the command says on stdout.
 #[derive(Debug, Deserialize)]
 struct Said {
@@ -60,18 +81,24 @@ impl Imports {
     }
 
     /// Takes in a model file and makes a blob of it. Whoever asks no more ends it.
-    pub(crate) async fn import(&self, mut file: impl Pieces, blobs: &Arc<Blobs>) -> Result<ImportedModel, Denied> {
+    pub(crate) async fn import(
+        &self,
+        file: &mut impl Pieces,
+        labels: Labels,
+        blobs: &Arc<Blobs>,
+    ) -> Result<ImportedModel, Denied> {
         let Some(command) = &self.command else {
             return Err(Denied::new(Kind::NotNow, "this nimbus imports no models", "use `squall model deploy`"));
         };
         let folder = Folder(self.dir.join(self.count.fetch_add(1, Ordering::Relaxed).to_string()));
         std::fs::DirBuilder::new().mode(0o700).create(&folder.0).map_err(Error::from)?;
         let (upload, artefact) = (folder.0.join("upload"), folder.0.join("artefact"));
-        write_down(&upload, self.limit, &mut file).await?;
+        write_down(&upload, self.limit, file).await?;
         let said = {
             let _turn = self.turn.acquire().await;
             let mut args = vec!["import".into(), upload.clone().into_os_string(), "--output".into()];
             args.extend([artefact.clone().into_os_string(), "--json".into()]);
+            args.extend(labels.args().map_err(Error::from)?);
             command.run(&args, &[], command::memory_for(&upload), LONGEST).await
         };
         let said: Said = said.map_err(|e| refused(&e, &upload))?;
@@ -110,7 +137,9 @@ impl Imports {
 fn refused(failed: &Failed, upload: &Path) -> Denied {
     match failed {
         Failed::Refused(words) => {
-            let words = words.replace(&*upload.to_string_lossy(), "the file");
+            // The name that the file has here is nobody's.
+            let upload = upload.to_string_lossy();
+            let words = words.trim_start_matches(&format!("{upload}: ")).replace(&*upload, "the file");
             Denied::new(Kind::Wrong, words, "docs/models.md tells what can be imported")
         }
         Failed::Memory(_) => {
@@ -152,7 +181,7 @@ mod tests {
         let blobs = Arc::new(Blobs::open(dir.join("blobs"), 100).unwrap());
         let command = Command::new(["sh", "-c", script, "sh"].map(Into::into).to_vec());
         let imports = Imports::open(dir.join("imports"), command, 10).unwrap();
-        let imported = imports.import(Whole(Some(file)), &blobs).await;
+        let imported = imports.import(&mut Whole(Some(file)), Labels::default(), &blobs).await;
         assert_eq!(std::fs::read_dir(dir.join("imports")).unwrap().count(), 0, "nothing is left behind");
         (blobs, imported)
     }
@@ -171,7 +200,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (_, refused) = import(dir.path(), "echo \"squall: $2: no model\" >&2; exit 2", "ab").await;
         let refused = refused.unwrap_err();
-        assert_eq!((refused.kind, refused.problem.error.as_str()), (Kind::Wrong, "the file: no model"));
+        assert_eq!((refused.kind, refused.problem.error.as_str()), (Kind::Wrong, "no model"));
         let (_, broken) = import(dir.path(), "kill -9 $$", "ab").await;
         assert_eq!(broken.unwrap_err().kind, Kind::Failed);
         let hungry = "echo '{\"memory\": 5000000000}'; echo 'memory allocation of 9 bytes failed' >&2; kill -6 $$";

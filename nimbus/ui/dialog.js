@@ -6,7 +6,7 @@ import { attr, h, put, say } from './dom.js';
 const MANY = 15;
 
 /**
- * Asks with a form: fields are {name, label, type, value, min, note, filtered}, or with a list of options;
+ * Asks with a form: fields are {name, label, type, value, min, note, filtered, wide}, or with a list of options;
  * of many that are `filtered` those are shown whose label holds a text; run(values, tell, signal) does it and
  * may throw; tell(text, share) shows how far it is, and the signal is aborted when the dialog is closed meanwhile. Answers whether it was done.
  */
@@ -15,7 +15,7 @@ export function ask({ title, text, fields = [], verb, danger = false, run }) {
     const inputs = new Map();
     const filtered = [];
     const rows = fields.map((f) => {
-      const input = f.options ? h('select', { id: `f-${f.name}`, name: f.name }, f.options.map((o) => h('option', { value: o }, o))) : h('input', { id: `f-${f.name}`, name: f.name, type: f.type ?? 'text', value: f.value ?? '', min: f.min, max: f.max, step: f.step, accept: f.accept, required: f.required, placeholder: f.placeholder, autocomplete: 'off' });
+      const input = f.options ? h('select', { id: `f-${f.name}`, name: f.name }, f.options.map((o) => h('option', { value: o }, o))) : h('input', { id: `f-${f.name}`, name: f.name, type: f.type ?? 'text', value: f.value ?? '', min: f.min, max: f.max, step: f.step, accept: f.accept, required: f.required, placeholder: f.placeholder, class: f.wide && 'wide', autocomplete: 'off' });
       if (f.options) input.value = f.value ?? f.options[0];
       inputs.set(f.name, input);
       const row = h('div', { class: 'field' }, h('label', { for: `f-${f.name}` }, f.label), input, f.note && h('span', { class: 'note' }, f.note));

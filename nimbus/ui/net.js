@@ -9,10 +9,19 @@ export class Refused extends Error {
   }
 }
 
-/** Nothing was answered: nimbus is away, or the way to it is cut. */
+/** Nothing was answered: nimbus is away, or the way to it is cut. What was to be `done` may be done or not. */
 export class Unreachable extends Error {
-  constructor() {
-    super('nimbus cannot be reached');
+  constructor(done = false) {
+    super(done ? 'nimbus did not answer: see whether it was done when it is back' : 'nimbus cannot be reached');
+  }
+}
+
+/** A file was not taken in: so many of its bytes had been sent, and nimbus is there now or not. */
+export class BrokenOff extends Error {
+  constructor(sent, there) {
+    super('the upload broke off');
+    this.sent = sent;
+    this.there = there;
   }
 }
 
@@ -59,7 +68,30 @@ export function every(ms, f) {
   };
 }
 
-// Browsers open six connections to a host at most, for all tabs: those that nobody sees leave theirs to the others.
+// Browsers open six connections to a host at most, for all tabs and windows. Those that nobody sees leave theirs to the others; those
+// that are seen keep no more than this, take turns where there are more, and so leave some for calls.
+const PLACES = 4;
+/** A turn ends after so long if somebody waits: of a log, which is read anew each time, later. */
+const TURN_MS = 3000;
+const QUIET_TURN_MS = 15000;
+
+const take = (name, options) => new Promise((resolve, reject) => {
+  navigator.locks.request(name, options, (lock) => (lock ? new Promise((leave) => resolve({ name, leave })) : resolve(null))).catch(reject);
+});
+
+/** Waits for a place; gives back {name, leave}, or nothing when the signal was aborted. */
+async function place(signal) {
+  if (!navigator.locks) return { leave() {} };
+  for (let n = 0; n < PLACES; n += 1) {
+    const free = await take(`stream ${n}`, { ifAvailable: true });
+    if (free) return free;
+  }
+  return take(`stream ${Math.floor(Math.random() * PLACES)}`, { signal }).catch(() => null);
+}
+
+/** Whether somebody waits for this place. */
+const wanted = async ({ name }) => name && (await navigator.locks.query()).pending.some((other) => other.name === name);
+
 document.addEventListener('visibilitychange', () => streams.forEach((s) => (document.hidden ? s.pause() : s.reopen())));
 
 /** Calls nimbus; answers with what it says, or throws Refused, or Unreachable. */
@@ -75,7 +107,7 @@ export async function call(path, { method = 'GET', body, signal } = {}) {
   } catch (error) {
     if (error.name === 'AbortError') throw error;
     reached(false);
-    throw new Unreachable();
+    throw new Unreachable(method !== 'GET');
   }
   reached(true);
   const text = await response.text();
@@ -85,19 +117,25 @@ export async function call(path, { method = 'GET', body, signal } = {}) {
   throw new Refused(response.status, answer ?? { error: `${path} answered ${response.status}` });
 }
 
-/** Sends a file's bytes; told(share) hears how much of it has arrived. */
+/** Sends a file's bytes; told(share) hears how much of it has been sent. Throws Refused or BrokenOff. */
 export function upload(path, file, told, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
+    let sent = 0;
     request.open('POST', path);
-    request.upload.onprogress = (event) => told(event.loaded / Math.max(1, event.total));
+    request.upload.onprogress = (event) => {
+      sent = event.loaded;
+      told(event.loaded / Math.max(1, event.total));
+    };
     request.onload = () => {
       const answer = parse(request.responseText);
       if (request.status === 401) tell('locked');
       if (request.status < 300) resolve(answer);
       else reject(new Refused(request.status, answer));
     };
-    request.onerror = request.onabort = () => reject(new Error('the upload broke off'));
+    // An end in between says nothing of its cause; a call does, and whether it is worth while to try again.
+    request.onerror = () => call('/v1/cluster').then(() => reject(new BrokenOff(sent, true)), () => reject(new BrokenOff(sent, false)));
+    request.onabort = () => reject(new BrokenOff(sent, true));
     signal.addEventListener('abort', () => request.abort());
     request.send(file);
   });
@@ -119,15 +157,27 @@ function parse(text) {
 export function listen(path, { quiet = false, refused, opened, ...handlers }) {
   let source = null;
   let timer;
+  let turn;
+  let held = null;
+  let asking = null;
   let heard = Date.now();
 
-  function open() {
+  async function open() {
     pause();
     if (document.hidden || !streams.has(stream)) return;
+    const asked = new AbortController();
+    asking = asked;
+    const got = await place(asked.signal);
+    if (asked.signal.aborted || !got) return void got?.leave();
+    held = got;
     opened?.();
     heard = Date.now();
     const mine = new EventSource(path);
     source = mine;
+    let fed = quiet;
+    turn = setInterval(async () => {
+      if (fed && (await wanted(got)) && source === mine) open();
+    }, quiet ? QUIET_TURN_MS : TURN_MS);
     mine.onopen = () => reached(true);
     mine.onerror = async () => {
       if (source !== mine) return;
@@ -149,6 +199,7 @@ export function listen(path, { quiet = false, refused, opened, ...handlers }) {
       mine.addEventListener(name, (event) => {
         if (source !== mine) return;
         heard = Date.now();
+        fed = true;
         reached(true);
         if (name === 'gone') close();
         f(JSON.parse(event.data));
@@ -158,8 +209,11 @@ export function listen(path, { quiet = false, refused, opened, ...handlers }) {
 
   function pause() {
     clearTimeout(timer);
+    clearInterval(turn);
+    asking?.abort();
     source?.close();
-    source = null;
+    held?.leave();
+    source = held = asking = null;
   }
 
   // A machine that vanished closes no connection.

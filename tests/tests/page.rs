@@ -3,7 +3,7 @@
 use squall_core::control::TopologyState;
 use squall_tests::browser::Browser;
 use squall_tests::model_file::logistic;
-use squall_tests::{Cluster, Machine, wait_until};
+use squall_tests::{Cluster, Machine, repository, wait_until};
 
 /// Text as an attacker would have it. The console bolt writes it into the log, the fail bolt's errors are nimbus's to show.
 const SCRIPT: &str = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>";
@@ -294,6 +294,129 @@ fn a_model_is_deployed_from_a_file_in_the_browser() {
     assert_eq!(browser.troubles(), [] as [String; 0]);
 }
 
+const SPAM: &str = r#"
+name = "spam"
+[models.m]
+path = "0.xgb"
+labels = ["ham", "spam"]
+[spouts.mail]
+type = "sequence"
+config = { rate = 200 }
+[bolts.classify]
+type = "classifier"
+inputs = [{ from = "mail", grouping = "shuffle" }]
+config = { model = "m", features = ["n", "n", "n", "n", "n"], emit = ["label"] }
+[bolts.write]
+type = "jsonl"
+tick = "100ms"
+inputs = [{ from = "classify", grouping = "shuffle" }]
+config = { path = "PATH" }
+"#;
+
+#[test]
+fn a_model_whose_file_keeps_no_labels_gets_them_on_the_page() {
+    let cluster = Cluster::start(&[Machine::new("one", 1)]);
+    let copy = |from: &str, to: &str| {
+        let path = cluster.dir().join(to);
+        std::fs::copy(repository().join("model/tests/fixtures/cases").join(from), &path).unwrap();
+        path.to_string_lossy().into_owned()
+    };
+    let (_, other) = (copy("xgboost-two.json.xgb", "0.xgb"), copy("xgboost-two.ubj.xgb", "other.xgb"));
+    let written = cluster.dir().join("labels.jsonl");
+    cluster.submit(&SPAM.replace("PATH", &written.to_string_lossy()));
+    cluster.running("spam");
+    let mut browser = Browser::start();
+    browser.resize(1280, 900, false);
+    browser.open(cluster.squall(&["ui"]).ok().stdout.trim());
+    browser.wait("document.querySelector('.tiles')");
+    browser.eval("location.hash = '#/t/spam'");
+    let current = |version: u32| {
+        format!(
+            "[...document.querySelectorAll('[aria-label=\"Versions of m\"] tbody tr')].some((r) => r.textContent.startsWith('{version}current'))"
+        )
+    };
+    browser.wait(&current(1));
+
+    // The labels that the topology gives the model, without being asked.
+    browser.click("button", "Deploy a file");
+    browser.wait("document.querySelector('dialog [name=labels]').placeholder === 'ham, spam'");
+    browser.choose("dialog [type=file]", &other);
+    browser.click("dialog button[type=submit]", "Deploy");
+    browser.wait(&current(2));
+    let history = || -> serde_json::Value { cluster.squall(&["model", "history", "m", "--json"]).ok().json() };
+    let labels = |of: &serde_json::Value| of["history"][0]["labels"].clone();
+    assert_eq!(labels(&history()), serde_json::json!(["ham", "spam"]), "{}", history());
+
+    // Others, but as many as there are classes.
+    browser.click("button", "Deploy a file");
+    browser.choose("dialog [type=file]", &other);
+    browser.fill("dialog [name=labels]", "good");
+    browser.click("dialog button[type=submit]", "Deploy");
+    browser.wait("document.querySelector('dialog .wrong:not([hidden])')?.textContent.includes('there are 1, and the model has 2 classes')");
+    browser.picture("deploy-labels");
+    browser.forget_troubles();
+    browser.fill("dialog [name=labels]", "[\"good, really\", \"bad\"]");
+    browser.click("dialog button[type=submit]", "Deploy");
+    browser.wait(&current(3));
+    let seen = |label: &str| std::fs::read_to_string(&written).is_ok_and(|text| text.contains(&format!("\"{label}\"")));
+    wait_until("labels of both versions", || (seen("ham") || seen("spam")) && (seen("good, really") || seen("bad")));
+
+    // As on the page, so by the command: those of the version in use.
+    let third = copy("xgboost-two.json.xgb", "third.xgb");
+    cluster.squall(&["model", "deploy", "m", &third]).ok();
+    assert_eq!(labels(&history()), serde_json::json!(["good, really", "bad"]), "{}", history());
+    assert_eq!(browser.troubles(), [] as [String; 0]);
+}
+
+#[test]
+fn an_upload_that_breaks_off_says_so_and_leaves_nothing() {
+    let mut cluster = Cluster::start(&[Machine::new("one", 1)]);
+    for (name, coefficient) in [("0.pkl", 0.0), ("other.pkl", 0.5)] {
+        logistic(&cluster.dir().join(name), (3, 1), |_| coefficient, |_| 1.0);
+    }
+    let large = cluster.dir().join("large.pkl");
+    std::fs::File::create(&large).and_then(|f| f.set_len(30_000_000)).unwrap();
+    cluster.submit(SCORING);
+    cluster.running("scoring");
+    let mut browser = Browser::start();
+    browser.open(cluster.squall(&["ui"]).ok().stdout.trim());
+    browser.wait("document.querySelector('.tiles')");
+    browser.eval("location.hash = '#/t/scoring'");
+
+    // So slow that nimbus ends in the middle of it.
+    browser.call("Network.enable", serde_json::json!({}));
+    let network =
+        |upload: i64| serde_json::json!({"offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload});
+    browser.call("Network.emulateNetworkConditions", network(500_000));
+    browser.click("button", "Deploy a file");
+    browser.choose("dialog [type=file]", &large.to_string_lossy());
+    browser.click("dialog button[type=submit]", "Deploy");
+    browser.wait("document.querySelector('dialog [role=status]')?.textContent.startsWith('Sending large.pkl')");
+    let files = |folder: &str| std::fs::read_dir(cluster_dir(&cluster, folder)).unwrap().count();
+    wait_until("the upload begins", || files("imports") > 0);
+    let blobs = files("blobs");
+    cluster.nimbus().kill();
+    browser.wait("document.querySelector('dialog .wrong:not([hidden])')?.textContent.startsWith('large.pkl: the upload broke off after ')");
+    browser.wait("document.querySelector('dialog .wrong').textContent.endsWith(': try it again when nimbus is back.')");
+    browser.picture("deploy-broken-off");
+    browser.call("Network.emulateNetworkConditions", network(-1));
+    cluster.start_nimbus();
+    let files = |folder: &str| std::fs::read_dir(cluster_dir(&cluster, folder)).unwrap().count();
+    assert_eq!((files("imports"), files("blobs")), (0, blobs), "nothing half-written stays");
+    browser.wait("document.querySelector('#lost').hidden");
+    browser.forget_troubles();
+
+    browser.choose("dialog [type=file]", &cluster.dir().join("other.pkl").to_string_lossy());
+    browser.click("dialog button[type=submit]", "Deploy");
+    browser.wait("!document.querySelector('dialog')");
+    browser.wait("[...document.querySelectorAll('[aria-label=\"Versions of m\"] tbody tr')].some((r) => r.textContent.startsWith('2current'))");
+    assert_eq!(browser.troubles(), [] as [String; 0]);
+}
+
+fn cluster_dir(cluster: &Cluster, folder: &str) -> std::path::PathBuf {
+    cluster.dir().join("nimbus").join(folder)
+}
+
 const BUSY: &str = r#"
 name = "busy"
 [spouts.numbers]
@@ -303,6 +426,11 @@ config = { rate = 2000 }
 type = "console"
 inputs = [{ from = "numbers", grouping = "shuffle" }]
 "#;
+
+/// What the busy topology has emitted in all, as a page shows it.
+fn numbers_in_all() -> String {
+    format!("{}.querySelector('.note').textContent", tile("Emitted"))
+}
 
 #[test]
 fn many_tabs_are_live_and_a_busy_log_stays_short() {
@@ -325,6 +453,19 @@ fn many_tabs_are_live_and_a_busy_log_stays_short() {
     browser.call("Page.bringToFront", serde_json::json!({}));
     browser.eval("location.hash = '#/t/busy'");
     browser.wait(&format!("/[1-9]/.test({numbers})"));
+    browser.eval("tabs.forEach((t) => t.close())");
+
+    // As many windows that all are seen take turns: each goes on, and calls find a way besides.
+    browser.eval("tabs = []");
+    for opened in 1..=8 {
+        browser.eval("tabs.push(window.open('/#/t/busy', '', 'popup,width=300,height=300'))");
+        browser.wait(&format!("tabs.length === {opened} && tabs.at(-1).document.visibilityState === 'visible'"));
+    }
+    let all = |what: &str| format!("tabs.every((t) => {})", what.replace("document", "t.document"));
+    browser.wait(&all(&format!("/[1-9]/.test({numbers})")));
+    browser.eval(&format!("tabs.forEach((t) => {{ t.before = {}; }})", numbers_in_all().replace("document", "t.document")));
+    browser.wait(&all(&format!("{} !== t.before", numbers_in_all())));
+    browser.eval("fetch('/v1/cluster').then((answer) => answer.text())");
     browser.eval("tabs.forEach((t) => t.close())");
 
     browser.eval("location.hash = '#/t/busy/logs'");

@@ -69,7 +69,7 @@ impl Client {
         let mut response = self.call(Method::GET, &path, SendBody::none(), PATIENCE + follow)?;
         let file = number(&response, "squall-file");
         let (offset, next) = (number(&response, "squall-offset"), number(&response, "squall-next"));
-        let bytes = response.body_mut().with_config().limit(8 << 20).read_to_vec().map_err(|e| self.unreachable(e))?;
+        let bytes = response.body_mut().with_config().limit(8 << 20).read_to_vec().map_err(|e| self.unreachable(&e))?;
         let offset = offset.unwrap_or(0);
         Ok(Piece { file, offset, next: next.unwrap_or(offset + bytes.len() as u64), bytes })
     }

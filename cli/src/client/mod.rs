@@ -163,6 +163,7 @@ impl Client {
         patience: Option<Duration>,
         headers: &[(&str, &str)],
     ) -> Outcome<Response<Body>> {
+        let changes = method == Method::POST;
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
         request = request.header("authorization", &self.authorization);
         for (name, value) in headers {
@@ -170,18 +171,26 @@ impl Client {
         }
         let request = request.body(body).map_err(|e| Failure::Usage(format!("cannot call {}{path}: {e}", self.url)))?;
         let request = self.agent.configure_request(request).timeout_global(patience).build();
-        self.agent.run(request).map_err(|e| self.unreachable(e))
+        self.agent.run(request).map_err(|e| match self.unreachable(&e) {
+            Failure::Outside(why) if changes && was_reached(&e) => {
+                Failure::Outside(format!("{why}; whether it was done is not known: look before you ask for it again"))
+            }
+            failure => failure,
+        })
     }
 
     fn read<T: DeserializeOwned>(&self, response: &mut Response<Body>) -> Outcome<T> {
-        let text = response.body_mut().with_config().limit(MOST).read_to_vec().map_err(|e| self.unreachable(e))?;
+        let text = response.body_mut().with_config().limit(MOST).read_to_vec().map_err(|e| self.unreachable(&e))?;
         serde_json::from_slice(&text)
             .map_err(|e| Failure::Outside(format!("{} answers something else than a nimbus of this version: {e}", self.url)))
     }
 
-    fn unreachable(&self, error: ureq::Error) -> Failure {
+    fn unreachable(&self, error: &ureq::Error) -> Failure {
         let url = &self.url;
-        Failure::Outside(format!("cannot reach nimbus at {url}: {error}; is it running? `squall nimbus` starts one"))
+        Failure::Outside(match was_reached(error) {
+            true => format!("nimbus at {url} did not answer: {error}"),
+            false => format!("cannot reach nimbus at {url}: {error}; is it running? `squall nimbus` starts one"),
+        })
     }
 
     /// What an answer that is not 2xx means.
@@ -205,6 +214,17 @@ impl Client {
             500 => Failure::Failed(message),
             _ => Failure::Outside(message),
         }
+    }
+}
+
+/// Whether nimbus may have heard a call that failed.
+fn was_reached(error: &ureq::Error) -> bool {
+    use ureq::{Error, Timeout};
+    match error {
+        Error::Io(e) => e.kind() != std::io::ErrorKind::ConnectionRefused,
+        Error::Timeout(timeout) => !matches!(timeout, Timeout::Resolve | Timeout::Connect),
+        Error::Protocol(_) | Error::StatusCode(_) => true,
+        _ => false,
     }
 }
 
@@ -252,6 +272,22 @@ mod tests {
         let failure = client.topology("digts").unwrap_err();
         server.join().unwrap();
         assert_eq!((failure.code(), failure.to_string().as_str()), (4, "no topology `digts`; see squall list"));
+    }
+
+    #[test]
+    fn whether_something_was_done_is_not_known_where_the_answer_is_missing() {
+        let (client, server) = answering("");
+        let failure = client.activate("digits").unwrap_err();
+        server.join().unwrap();
+        assert!(
+            failure.to_string().ends_with("; whether it was done is not known: look before you ask for it again"),
+            "{failure}"
+        );
+        let (client, server) = answering("");
+        let failure = client.cluster().unwrap_err();
+        server.join().unwrap();
+        assert!(failure.to_string().contains("did not answer") && !failure.to_string().contains("not known"), "{failure}");
+        assert_eq!(failure.code(), 3);
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub struct Deploy {
     pub bytes: u64,
     /// The name of the file it was imported from, for people.
     pub file: String,
+    /// The labels that its classes were given, where its file keeps none; none: those of the version in use stay the model's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
 }
 
 /// The question of nimbus to `squall model fits`, as JSON on its standard input: whether a version of a model fits a topology.
@@ -100,6 +103,9 @@ pub struct Deployment {
     pub bytes: u64,
     /// The name of the file it was imported from.
     pub file: String,
+    /// The labels of the model's classes, for files that keep none: its own, or those of a version before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
     /// When it was asked for, unix time in milliseconds.
     pub unix_ms: u64,
     /// Whether it was a rollback.

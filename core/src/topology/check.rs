@@ -119,7 +119,7 @@ impl<'s> Checker<'s> {
     }
 
     fn model(&mut self, model: &ModelSpec, prepared: Option<&Result<PreparedModel, String>>) {
-        let ModelSpec { name, sha256, location_span, sha256_span, .. } = model;
+        let ModelSpec { name, sha256, labels, location_span, sha256_span, .. } = model;
         match prepared {
             Some(Ok(p)) => {
                 if let (Some(wanted), Some(span)) = (sha256, sha256_span)
@@ -132,7 +132,8 @@ impl<'s> Checker<'s> {
                 }
                 self.model_files.insert(name.clone(), p.artefact.clone());
                 let PreparedModel { sha256, source, bytes, file, .. } = p.clone();
-                self.planned_models.insert(name.clone(), PlannedModel { artefact: sha256, source, bytes, file });
+                let labels = labels.clone();
+                self.planned_models.insert(name.clone(), PlannedModel { artefact: sha256, source, bytes, file, labels });
             }
             Some(Err(error)) => {
                 self.faults.add(*location_span, format!("model `{name}`: {error}"));

@@ -37,6 +37,8 @@ pub struct Options {
     pub onnx_weights: Option<OnnxWeights>,
     /// The labels of the classes 0, 1, 2 …; for classifiers from files of XGBoost and LightGBM only, which keep none.
     pub labels: Option<Vec<String>>,
+    /// The same, but of no consequence where the file has its own labels or is no classifier's.
+    pub labels_if_none: Option<Vec<String>>,
 }
 
 /// Reads the model in `source` and publishes its artefact as `out`.
@@ -94,8 +96,9 @@ pub fn import_with(source: &Path, out: &Path, options: Options, progress: &mut d
         }
         source::Format::Safetensors => Ok(None),
     }?;
-    if let (Some(node), Some(labels)) = (&mut node, options.labels) {
-        boosters::label(node, labels)?;
+    if let Some(node) = &mut node {
+        let wanted = options.labels_if_none.filter(|_| is_booster && node.classes().is_some());
+        options.labels.or(wanted).map_or(Ok(()), |labels| boosters::label(node, labels))?;
     }
     let content = match node {
         Some(node) => artefact::write(&node, &builder, &source_sha256)?,

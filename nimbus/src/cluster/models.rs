@@ -31,6 +31,7 @@ pub(super) fn first(plan: &Plan, unix_ms: u64) -> BTreeMap<String, Vec<Deploymen
             source: m.source.clone(),
             bytes: m.bytes,
             file: m.file.clone(),
+            labels: m.labels.clone(),
             unix_ms,
             rollback: false,
             state: DeploymentState::Current,
@@ -115,6 +116,11 @@ impl World {
         Ok(Some(ModelFit { plan, model, file, artefacts }))
     }
 
+    /// The labels that were given to the version of a model in use.
+    pub(crate) fn labels_in_use(&self, id: &str, model: &str) -> Result<Option<Vec<String>>, Denied> {
+        Ok(current(self.deployments(id, model)?).and_then(|d| d.labels.clone()))
+    }
+
     /// Begins to bring a version into use.
     pub(crate) fn deploy(&mut self, id: &str, model: &str, deploy: Deploy) -> Result<Deployment, Denied> {
         sound(&deploy)?;
@@ -123,6 +129,7 @@ impl World {
             return Ok(now.clone());
         }
         let version = all.iter().find(|d| d.artefact == deploy.artefact).map(|d| d.version);
+        let labels = deploy.labels.or_else(|| current(all).and_then(|d| d.labels.clone()));
         let Some(bytes) = self.blobs.size(&deploy.artefact) else {
             let error = "the model's artefact is not here";
             return Err(
@@ -136,6 +143,7 @@ impl World {
             source: deploy.source,
             bytes,
             file: deploy.file,
+            labels,
             unix_ms: self.clock.unix_ms(),
             rollback: false,
             state: DeploymentState::Preparing,

@@ -1,9 +1,11 @@
 //! Blobs by their hash.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Channel};
@@ -16,13 +18,47 @@ use crate::denied::{Denied, Kind};
 
 const PIECE: usize = 256 << 10;
 
+/// A body of which nothing comes for so long will not go on.
+const SILENCE: Duration = Duration::from_secs(60);
+/// What is not wanted is taken in for so long at most.
+const LONGEST_REST: Duration = Duration::from_secs(10);
+
 /// A body as it comes.
-pub(super) struct Upload(pub(super) Body);
+pub(super) struct Upload {
+    body: Body,
+    length: Option<u64>,
+    /// Who sends it waits for a word before its first byte.
+    waits: bool,
+}
+
+impl Upload {
+    pub(super) fn of(request: Request) -> Upload {
+        let header = |name| request.headers().get(name).and_then(|h| h.to_str().ok());
+        let length = header(CONTENT_LENGTH).and_then(|text| text.parse().ok());
+        let waits = header(EXPECT).is_some_and(|text| text.eq_ignore_ascii_case("100-continue"));
+        Upload { body: request.into_body(), length, waits }
+    }
+
+    /// What has come of it. The rest is taken in and thrown away before that is told: who still sends would hear no refusal, only that
+    /// the connection is closed.
+    pub(super) async fn end<T>(mut self, done: Result<T, Denied>) -> Result<T, Denied> {
+        if !self.waits {
+            let rest = async { while let Some(Ok(_)) = self.next().await {} };
+            // Who sends for longer learns it in the other way.
+            let _ = tokio::time::timeout(LONGEST_REST, rest).await;
+        }
+        done
+    }
+}
 
 impl Pieces for Upload {
     async fn next(&mut self) -> Option<Result<Bytes, String>> {
+        self.waits = false;
         loop {
-            match self.0.frame().await? {
+            let Ok(frame) = tokio::time::timeout(SILENCE, self.body.frame()).await else {
+                return Some(Err(format!("nothing came for {} s", SILENCE.as_secs())));
+            };
+            match frame? {
                 Ok(frame) => match frame.into_data() {
                     Ok(data) => return Some(Ok(data)),
                     // Trailers say nothing here.
@@ -32,10 +68,16 @@ impl Pieces for Upload {
             }
         }
     }
+
+    fn length(&self) -> Option<u64> {
+        self.length
+    }
 }
 
 pub(super) async fn receive(State(nimbus): Shared, Path(hash): Path<String>, request: Request) -> Result<StatusCode, Denied> {
-    let new = nimbus.blobs().receive(&hash, Upload(request.into_body())).await?;
+    let mut upload = Upload::of(request);
+    let received = nimbus.blobs().receive(&hash, &mut upload).await;
+    let new = upload.end(received).await?;
     Ok(if new { StatusCode::CREATED } else { StatusCode::OK })
 }
 

@@ -1,6 +1,9 @@
 //! Who may come in, and what garbage gets for an answer.
 
-use crate::common::{Fake, HandClock, Nimbus, http, plan, raw};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use crate::common::{Fake, HandClock, Nimbus, http, plan, raw, until};
 use serde_json::{Value, json};
 use squall_nimbus::Options;
 
@@ -147,4 +150,68 @@ async fn nimbus_listens_on_loopback_only_and_announces_itself() {
     assert_eq!(std::fs::read_to_string(said.token_file).unwrap(), nimbus.token);
     tokio::task::spawn_blocking(move || nimbus.stop()).await.unwrap();
     assert_eq!(squall_nimbus::read_discovery(&file).unwrap(), None);
+}
+
+#[test]
+fn of_an_upload_that_breaks_off_nothing_stays() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let model_command = Some(vec!["sh".into()]);
+    let nimbus = Nimbus::start_with(Options { model_command, clock, ..Options::new(dir.path()) });
+    let count = |folder: &str| std::fs::read_dir(dir.path().join(folder)).unwrap().count();
+    let (address, token) = (nimbus.address, nimbus.token.as_str());
+    for (method, path, folder) in
+        [("PUT", format!("/v1/blobs/{HELLO}"), "blobs"), ("POST", "/v1/models/import".to_owned(), "imports")]
+    {
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n");
+        let begun = |rest: &str| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(format!("{head}{rest}").as_bytes()).unwrap();
+            until("the upload begins", || count(folder) == 1);
+            stream
+        };
+        // Cut.
+        drop(begun("content-length: 1000\r\n\r\nhel"));
+        until("what was cut is gone", || count(folder) == 0);
+        // Too short: whoever still listens hears it.
+        let mut stream = begun("connection: close\r\ncontent-length: 1000\r\n\r\nhel");
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(answer.contains("the upload broke off after 3 bytes, and nothing of it was kept"), "{answer}");
+        assert!(answer.contains("send it again"), "{answer}");
+        until("what was short is gone", || count(folder) == 0);
+    }
+    assert_eq!(nimbus.call("PUT", &format!("/v1/blobs/{HELLO}"), b"hello").0, 201, "and it may come again");
+}
+
+#[test]
+fn who_sends_what_is_refused_hears_so() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), HandClock::new());
+    let nimbus = Nimbus::start(dir.path(), &clock);
+    let (address, token, large) = (nimbus.address, nimbus.token.as_str(), vec![b'x'; 24 << 20]);
+    let send = |path: &str, length: &str, body: &[u8]| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = format!(
+            "PUT {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n{length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let (hello, length) = (format!("/v1/blobs/{HELLO}"), format!("content-length: {}", large.len()));
+    let chunked = [format!("{:x}\r\n", large.len()).as_bytes(), &large, b"\r\n0\r\n\r\n"].concat();
+    for (path, length, body, status) in [
+        (hello.as_str(), length.as_str(), &large, "413"),
+        (hello.as_str(), "transfer-encoding: chunked", &chunked, "413"),
+        ("/v1/blobs/nothing", length.as_str(), &large, "404"),
+    ] {
+        let answer = send(path, length, body);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer:.200}");
+    }
+    // Who asks first is told before a byte is sent.
+    let answer = send(&hello, &format!("{length}\r\nexpect: 100-continue"), b"");
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert_eq!(std::fs::read_dir(dir.path().join("blobs")).unwrap().count(), 0);
 }

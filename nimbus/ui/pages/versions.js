@@ -60,9 +60,14 @@ function one(topology, model, update) {
       { name: '', class: 'wrap', mark: (d) => `${d.back}${d.reason ?? ''}`, show: (d) => h('span', {}, d.reason ?? '', d.back && back(d)) },
     ],
   });
+  let labels;
   const element = h('div', {}, h('h3', {}, model), list.element,
-    h('p', { class: 'dim' }, h('button', { type: 'button', class: 'plain', onclick: () => deploy(topology, model).then(update) }, 'Deploy a file'), ' or ', h('code', {}, `squall model deploy ${model} FILE --topology ${topology}`)));
-  return { element, update: list.update };
+    h('p', { class: 'dim' }, h('button', { type: 'button', class: 'plain', onclick: () => deploy(topology, model, labels).then(update) }, 'Deploy a file'), ' or ', h('code', {}, `squall model deploy ${model} FILE --topology ${topology}`)));
+  const show = (rows) => {
+    labels = rows.find((d) => d.state === 'current')?.labels;
+    list.update(rows);
+  };
+  return { element, update: show };
 }
 
 const rollback = (topology, model, to) => ask({

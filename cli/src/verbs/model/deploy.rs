@@ -17,7 +17,8 @@ use crate::verbs::cluster::short;
 ///
 /// The file is imported, uploaded if the cluster has not got it, opened and tried by every worker, and only when all
 /// have it ready does every task switch to it, once, between two batches. If any worker cannot use it, the version before
-/// stays in use everywhere, and the reason is told. The same file again changes nothing and ships nothing.
+/// stays in use everywhere, and the reason is told. The same file again changes nothing and ships nothing. A file of XGBoost or
+/// LightGBM, which keeps no labels, gets those of the version in use, as the topology or --labels gave them.
 ///
 /// Examples:
 ///   squall model deploy logistic new.pkl --topology digits
@@ -65,8 +66,12 @@ pub(crate) struct RollbackArgs {
 
 pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     let client = Client::find(place)?;
-    let (topology, _) = find(&client, &args.name, args.topology.as_deref())?;
-    let artefact = models::artefact(&args.file, args.choices.options(), show)?;
+    let (topology, model) = find(&client, &args.name, args.topology.as_deref())?;
+    let mut options = args.choices.options();
+    let current = model.history.into_iter().find(|d| d.state == DeploymentState::Current);
+    options.labels_if_none = current.and_then(|d| d.labels).filter(|_| options.labels.is_none());
+    let labels = options.labels.clone();
+    let artefact = models::artefact(&args.file, options, show)?;
     for warning in &artefact.warnings {
         show.note(&format!("warning: {warning}"));
     }
@@ -74,7 +79,8 @@ pub(crate) fn run(args: &Args, place: &Where, show: &Show) -> Outcome {
     fits(&client.plan(&topology)?, &args.name, &file_name(&args.file), &artefacts)?;
     client.upload(&artefact.path, (&artefact.artefact, &file_name(&args.file)), show)?;
     let models::Artefact { artefact, source, bytes, .. } = artefact;
-    let deployment = client.deploy(&topology, &args.name, &Deploy { artefact, source, bytes, file: file_name(&args.file) })?;
+    let deploy = Deploy { artefact, source, bytes, file: file_name(&args.file), labels };
+    let deployment = client.deploy(&topology, &args.name, &deploy)?;
     end(&client, &topology, &args.name, deployment, args.no_wait, show)
 }
 
@@ -91,7 +97,14 @@ fn end(client: &Client, topology: &str, model: &str, mut deployment: Deployment,
         let spinner = show.spinner(&format!("{model}: workers prepare version {}", deployment.version));
         let ended = until_settled(client, topology, model, deployment.serial, |text| spinner.set_message(text));
         spinner.finish_and_clear();
-        deployment = ended?;
+        deployment = ended.map_err(|failure| match failure {
+            Failure::Outside(why) => {
+                let version = deployment.version;
+                let see = format!("`squall model history {model} --topology {topology}` shows what becomes of it");
+                Failure::Outside(format!("{model}: version {version} is being prepared, and {see}: {why}"))
+            }
+            other => other,
+        })?;
     }
     if show.json {
         show.json(&deployment)?;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::Choices;
 use super::bounds::Bounds;
+use super::{Choices, Labels, labels};
 use crate::exit::Outcome;
 use crate::models;
 use crate::show::{Show, size};
@@ -30,6 +30,9 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
     #[command(flatten)]
     choices: Choices,
+    /// The same, and no fault where the file has its own labels or is no classifier's; for nimbus.
+    #[arg(long, value_name = "LABELS", value_parser = labels, hide = true)]
+    labels_if_none: Option<Labels>,
     #[command(flatten)]
     bounds: Bounds,
 }
@@ -38,7 +41,9 @@ pub(crate) fn run(args: &Args, show: &Show) -> Outcome {
     args.bounds.set(show)?;
     let out = args.output.clone().unwrap_or_else(|| args.file.with_extension("safetensors"));
     let bar = show.bytes_bar(&format!("importing {}", models::file_name(&args.file)), 0);
-    let imported = squall_model::import_with(&args.file, &out, args.choices.options(), &mut |done, total| {
+    let mut options = args.choices.options();
+    options.labels_if_none = args.labels_if_none.clone().map(|labels| labels.0);
+    let imported = squall_model::import_with(&args.file, &out, options, &mut |done, total| {
         bar.set_length(total);
         bar.set_position(done);
     });

@@ -90,9 +90,23 @@ struct Choices {
     /// Of an ONNX file: `shared`, weights are mapped, once on a machine, or `prepacked`, a faster copy in each process.
     #[arg(long, value_name = "WAY", value_parser = OnnxWeights::NAMES)]
     onnx_weights: Option<String>,
-    /// Of a classifier's file of XGBoost or LightGBM, which keeps none: the labels of the classes 0, 1, 2 …, with commas between them.
-    #[arg(long, value_name = "LABELS", value_delimiter = ',')]
-    labels: Option<Vec<String>>,
+    /// Of a classifier's file of XGBoost or LightGBM, which keeps none: the labels of the classes 0, 1, 2 …, with commas between them,
+    /// or as a JSON list.
+    #[arg(long, value_name = "LABELS", value_parser = labels)]
+    labels: Option<Labels>,
+}
+
+/// Labels of classes, of one argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Labels(Vec<String>);
+
+/// `ham,spam`, or `["ham", "spam"]` where labels have commas themselves.
+fn labels(text: &str) -> Result<Labels, String> {
+    if !text.starts_with('[') {
+        return Ok(Labels(text.split(',').map(str::to_owned).collect()));
+    }
+    let read = serde_json::from_str(text);
+    read.map(Labels).map_err(|e| format!("expected labels with commas between them, or a JSON list of texts: {e}"))
 }
 
 impl Choices {
@@ -100,7 +114,7 @@ impl Choices {
         let mut options = Options::default();
         // The parser of arguments let only names through that there are.
         options.onnx_weights = self.onnx_weights.as_ref().and_then(|held| held.parse().ok());
-        options.labels.clone_from(&self.labels);
+        options.labels = self.labels.clone().map(|labels| labels.0);
         options
     }
 }

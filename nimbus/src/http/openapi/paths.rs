@@ -96,7 +96,10 @@ pub(super) const CALLS: &[Call] = &[
     get("/v1/logs/{daemon}", "A piece of a daemon's log", PIECE, Text("application/octet-stream")),
     get("/v1/logs/{daemon}/download", "A daemon's whole log", "", Text("text/plain")),
     get("/v1/models", "Models of all topologies", "", Json("[ModelOverview]")),
-    post("/v1/models/import", "Makes a blob of a model file, to be deployed", "bytes", Json("ImportedModel")),
+    Call {
+        query: "labels:text topology:text model:text",
+        ..post("/v1/models/import", "Makes a blob of a model file, to be deployed", "bytes", Json("ImportedModel"))
+    },
     get("/metrics", "Metrics for Prometheus", "", Text("application/openmetrics-text")),
     get("/api/openapi.json", "This document", "", Json("object")),
     get("/enter", "Where a one-time link to the page leads", "code:text", Nothing),

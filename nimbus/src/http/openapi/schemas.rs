@@ -64,7 +64,7 @@ pub(super) const SCHEMAS: &[(&str, &str)] = &[
         "id: text, kind: ComponentKind, type: text, config: any, parallelism: int, tick?: text, blocking: bool, inputs: [object], \
          outputs: [object], secrets?: [text]",
     ),
-    ("PlannedModel", "artefact: text, source: text, bytes: int, file: text"),
+    ("PlannedModel", "artefact: text, source: text, bytes: int, file: text, labels?: [text]"),
     ("History", "step_s: int, points: [HistoryPoint], events: [TimelineEvent]"),
     (
         "HistoryPoint",
@@ -104,12 +104,12 @@ pub(super) const SCHEMAS: &[(&str, &str)] = &[
     ("GraphEdge", "streams: [any], from: int, to: int, points: [any]"),
     ("TopologyModels", "revision: int, models: [object]"),
     ("ImportedModel", "artefact: text, source: text, bytes: int, summary: text, warnings: [text]"),
-    ("Deploy", "artefact: text, source: text, bytes: int, file: text"),
+    ("Deploy", "artefact: text, source: text, bytes: int, file: text, labels?: [text]"),
     ("Rollback", "version?: int"),
     (
         "Deployment",
-        "serial: int, version: int, artefact: text, source: text, bytes: int, file: text, unix_ms: int, rollback?: bool, state: text, \
-         reason?: text",
+        "serial: int, version: int, artefact: text, source: text, bytes: int, file: text, labels?: [text], unix_ms: int, \
+         rollback?: bool, state: text, reason?: text",
     ),
     ("LogLevel", "logger: text, level: Level, until_unix_ms: int"),
     ("SetLog", "logger?: text, level?: Level, for_ms?: int"),
