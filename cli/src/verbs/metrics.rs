@@ -1,5 +1,6 @@
 //! `squall metrics`: the numbers of a topology, or of one of its components task by task.
 
+use squall_core::ComponentKind;
 use squall_core::control::{ComponentDetail, ComponentStatus, TopologyStatus};
 use squall_core::suggest::did_you_mean;
 
@@ -141,16 +142,22 @@ fn one(detail: &ComponentDetail, show: &Show) -> Outcome {
         let way = format!("from {}", i.from);
         vec!["in".to_owned(), way, i.stream.clone(), i.grouping.name().to_owned(), count(i.total), rate(i.per_s)]
     });
+    let spout = detail.status.kind == ComponentKind::Spout;
     let outputs = detail.outputs.iter().map(|o| {
         let way = if o.to.is_empty() { "to nobody".to_owned() } else { format!("to {}", o.to.join(", ")) };
-        vec!["out".to_owned(), way, o.stream.clone(), format!("({})", o.fields), count(o.emitted), rate(o.per_s)]
+        let mut row = vec!["out".to_owned(), way, o.stream.clone(), format!("({})", o.fields), count(o.emitted), rate(o.per_s)];
+        if spout {
+            let times = &o.complete;
+            row.extend([count(o.acked), count(o.failed), ms(times, times.p50_ms), ms(times, times.p99_ms)]);
+        }
+        row
     });
     let rows: Vec<Vec<String>> = inputs.chain(outputs).collect();
     if rows.is_empty() {
         return Ok(());
     }
     show.line("")?;
-    let columns = [
+    let mut columns = vec![
         ("", Align::Left),
         ("", Align::Left),
         ("stream", Align::Left),
@@ -158,5 +165,8 @@ fn one(detail: &ComponentDetail, show: &Show) -> Outcome {
         ("tuples", Align::Right),
         ("per s", Align::Right),
     ];
+    if spout {
+        columns.extend([("acked", Align::Right), ("failed", Align::Right), ("p50", Align::Right), ("p99", Align::Right)]);
+    }
     show.table(&columns, &rows)
 }

@@ -394,11 +394,32 @@ pub struct ComponentStatus {
     /// Taken in by stream; only for bolts that subscribe to more than one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Taken>,
+    /// What became of the tuples of each stream, adding up to `acked` and `failed`; only for spouts with more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<StreamSettled>,
     /// The component's own counters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counters: BTreeMap<String, u64>,
     /// Errors so far.
     pub errors: u64,
+}
+
+/// What became of the tuples of one of a spout's streams, in [`ComponentStatus`].
+///
+/// ```
+/// assert_eq!(squall_core::control::StreamSettled::default().acked, 0);
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StreamSettled {
+    /// The stream.
+    pub stream: String,
+    /// Trees done.
+    pub acked: u64,
+    /// Trees failed.
+    pub failed: u64,
+    /// Time from emit to ack of the whole tree.
+    pub complete: Latency,
 }
 
 /// An error in [`TopologyStatus`].

@@ -137,6 +137,15 @@ pub struct StreamStatus {
     pub emitted: u64,
     /// Tuples emitted a second, over the newest ten seconds that are complete.
     pub per_s: f64,
+    /// Spouts: trees done since the submit.
+    #[serde(default)]
+    pub acked: u64,
+    /// Spouts: trees failed since the submit.
+    #[serde(default)]
+    pub failed: u64,
+    /// Spouts: time from emit to ack of the whole tree.
+    #[serde(default)]
+    pub complete: Latency,
     /// Who takes it in.
     pub to: Vec<String>,
 }

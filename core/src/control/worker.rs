@@ -231,6 +231,9 @@ pub struct TaskReport {
     /// Taken in by stream; only for bolts that subscribe to more than one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Taken>,
+    /// What became of the tuples of each stream, adding up to `acked`, `failed` and `complete`; only for spouts with more than one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<Settled>,
     /// Nanoseconds spent in the component's own code.
     pub busy_ns: u64,
     /// Nanoseconds it could not run because those it feeds were full.
@@ -313,6 +316,83 @@ impl Taken {
             acked: make(self.acked, other.acked),
             failed: make(self.failed, other.failed),
             busy_ns: make(self.busy_ns, other.busy_ns),
+        }
+    }
+}
+
+/// What became of the tuples that a spout emitted on one of its streams.
+///
+/// ```
+/// let s: squall_core::control::Settled = serde_json::from_str(r#"{"stream": "late", "acked": 7}"#).unwrap();
+/// assert_eq!((s.acked, s.failed, s.complete.count()), (7, 0, 0));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settled {
+    /// The stream.
+    pub stream: String,
+    /// Trees done.
+    pub acked: u64,
+    /// Trees failed.
+    pub failed: u64,
+    /// Nanoseconds from emit to ack of the whole tree.
+    pub complete: Histogram,
+}
+
+impl Settled {
+    /// Nothing yet of a stream.
+    ///
+    /// ```
+    /// assert_eq!(squall_core::control::Settled::of("late").acked, 0);
+    /// ```
+    pub fn of(stream: &str) -> Self {
+        Settled { stream: stream.to_owned(), ..Settled::default() }
+    }
+
+    /// Adds what became of other tuples.
+    ///
+    /// ```
+    /// use squall_core::control::Settled;
+    /// let mut sum = Settled { acked: 5, ..Settled::default() };
+    /// sum.add(&Settled { acked: 3, failed: 1, ..Settled::default() });
+    /// assert_eq!((sum.acked, sum.failed), (8, 1));
+    /// ```
+    pub fn add(&mut self, other: &Settled) {
+        self.acked = self.acked.saturating_add(other.acked);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.complete.merge(&other.complete);
+    }
+
+    /// What was counted since an earlier state of the same.
+    ///
+    /// ```
+    /// use squall_core::control::Settled;
+    /// let (now, before) = (Settled { acked: 5, ..Settled::default() }, Settled { acked: 3, ..Settled::default() });
+    /// assert_eq!(now.since(&before).acked, 2);
+    /// ```
+    #[must_use]
+    pub fn since(&self, earlier: &Settled) -> Settled {
+        Settled {
+            stream: self.stream.clone(),
+            acked: self.acked.saturating_sub(earlier.acked),
+            failed: self.failed.saturating_sub(earlier.failed),
+            complete: self.complete.since(&earlier.complete),
+        }
+    }
+
+    /// The same with other counts.
+    ///
+    /// ```
+    /// use squall_core::control::Settled;
+    /// assert_eq!(Settled { acked: 5, ..Settled::default() }.map(|n| n / 2).acked, 2);
+    /// ```
+    #[must_use]
+    pub fn map(&self, count: impl Fn(u64) -> u64) -> Settled {
+        Settled {
+            stream: self.stream.clone(),
+            acked: count(self.acked),
+            failed: count(self.failed),
+            complete: self.complete.map(&count),
         }
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use squall_core::control::{
     ClusterLive, ComponentDetail, EdgeRate, Glance, Graph, GraphEdge, GraphNode, HistoryPoint, ModelCopy, ModelOverview,
-    ModelUser, StreamStatus, Taken, TaskStatus, TimelineEvent, TopologyLive,
+    ModelUser, Settled, StreamStatus, Taken, TaskStatus, TimelineEvent, TopologyLive,
 };
 use squall_core::layout::{Size, Spacing, layered};
-use squall_core::{ComponentKind, InputStream, Plan, PlannedComponent};
+use squall_core::{ComponentKind, InputStream, Plan, PlannedComponent, StreamDecl};
 
 use super::history::{of_component, of_topology};
 use super::models::{by_version, in_use};
@@ -277,6 +277,15 @@ pub(crate) fn emitted(numbers: &Numbers, c: &PlannedComponent, stream: &str) -> 
     numbers.streams.get(stream).copied().unwrap_or(0)
 }
 
+/// What became of what a spout emitted on a stream; workers tell that apart only where there are several.
+pub(crate) fn settled(numbers: &Numbers, c: &PlannedComponent, stream: &str) -> Settled {
+    if c.outputs.len() == 1 {
+        let (acked, failed, complete) = (numbers.acked, numbers.failed, numbers.complete.clone());
+        return Settled { stream: stream.to_owned(), acked, failed, complete };
+    }
+    numbers.settled.iter().find(|s| s.stream == stream).cloned().unwrap_or_else(|| Settled::of(stream))
+}
+
 fn inputs(plan: &Plan, at: usize, numbers: &Numbers, lately: &Point) -> Vec<EdgeRate> {
     let c = &plan.components[at];
     let recent = lately.components.get(&c.id).map(|s| &s.numbers);
@@ -300,14 +309,19 @@ fn outputs(plan: &Plan, at: usize, numbers: &Numbers, lately: &Point) -> Vec<Str
         let takes = |t: &&PlannedComponent| t.inputs.iter().any(|i| i.from == c.id && i.stream == stream);
         plan.components.iter().filter(takes).map(|t| t.id.clone()).collect()
     };
-    c.outputs
-        .iter()
-        .map(|o| StreamStatus {
+    let status = |o: &StreamDecl| {
+        // What a bolt acks and fails is what it takes in.
+        let settled = if c.kind == ComponentKind::Spout { settled(numbers, c, &o.name) } else { Settled::of(&o.name) };
+        StreamStatus {
             stream: o.name.clone(),
             fields: o.fields.to_string(),
             emitted: emitted(numbers, c, &o.name),
             per_s: per_s(recent.map_or(0, |n| emitted(n, c, &o.name)), lately.ms),
+            acked: settled.acked,
+            failed: settled.failed,
+            complete: latency(&settled.complete),
             to: takers(&o.name),
-        })
-        .collect()
+        }
+    };
+    c.outputs.iter().map(status).collect()
 }

@@ -37,7 +37,7 @@ use statistics::Statistics;
 pub(crate) use debug::Debug;
 pub(crate) use history::{Past, Whose};
 pub(crate) use instruct::LONGEST_LOG_MS;
-pub(crate) use live::{Seen, emitted, taken};
+pub(crate) use live::{Seen, emitted, settled, taken};
 pub(crate) use whole::{Times, Whole};
 
 pub(crate) struct World {

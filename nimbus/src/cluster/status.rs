@@ -1,8 +1,8 @@
 //! What clients are shown.
 
 use squall_core::control::{
-    ClusterStatus, ComponentStatus, ModelOnMachine, Phase, SupervisorStatus, TopologyStatus, TopologySummary, WorkerStatus,
-    WorkerSummary,
+    ClusterStatus, ComponentStatus, ModelOnMachine, Phase, Settled, StreamSettled, SupervisorStatus, TopologyStatus,
+    TopologySummary, WorkerStatus, WorkerSummary,
 };
 
 use super::models::in_use;
@@ -198,6 +198,7 @@ impl World {
                 complete: latency(&n.complete),
                 streams: n.streams,
                 inputs: n.inputs,
+                settled: n.settled.into_iter().map(stream_settled).collect(),
                 counters: n.counters,
                 errors: t.statistics.errors.of(&c.id),
             }
@@ -222,4 +223,8 @@ impl World {
         }
         found
     }
+}
+
+fn stream_settled(s: Settled) -> StreamSettled {
+    StreamSettled { stream: s.stream, acked: s.acked, failed: s.failed, complete: latency(&s.complete) }
 }

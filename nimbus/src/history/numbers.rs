@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use squall_core::control::{Latency, Report, Taken, TaskReport};
+use squall_core::control::{Latency, Report, Settled, Taken, TaskReport};
 use squall_core::{Histogram, ModelNumbers, Plan};
 
 /// Totals of a component.
@@ -22,6 +22,8 @@ pub(crate) struct Numbers {
     pub(crate) counters: BTreeMap<String, u64>,
     /// By model and version.
     pub(crate) models: Vec<ModelNumbers>,
+    /// Last, for points are stored as lists, and those of older versions have it not.
+    pub(crate) settled: Vec<Settled>,
 }
 
 fn add(sum: &mut u64, more: u64) {
@@ -39,6 +41,7 @@ impl Numbers {
         t.streams.iter().for_each(|(s, n)| add(self.streams.entry(s.clone()).or_default(), *n));
         t.counters.iter().for_each(|(c, n)| add(self.counters.entry(c.clone()).or_default(), *n));
         t.inputs.iter().for_each(|i| self.add_input(i));
+        t.settled.iter().for_each(|s| self.add_settled(s));
         t.models.iter().for_each(|m| self.add_model(m));
         self.execute.merge(&t.execute);
         self.complete.merge(&t.complete);
@@ -54,6 +57,7 @@ impl Numbers {
         o.streams.iter().for_each(|(s, n)| add(self.streams.entry(s.clone()).or_default(), *n));
         o.counters.iter().for_each(|(c, n)| add(self.counters.entry(c.clone()).or_default(), *n));
         o.inputs.iter().for_each(|i| self.add_input(i));
+        o.settled.iter().for_each(|s| self.add_settled(s));
         o.models.iter().for_each(|m| self.add_model(m));
         self.execute.merge(&o.execute);
         self.complete.merge(&o.complete);
@@ -63,6 +67,13 @@ impl Numbers {
         match self.models.iter_mut().find(|m| m.model == more.model && m.version == more.version) {
             Some(sum) => sum.merge(more),
             None => self.models.push(more.clone()),
+        }
+    }
+
+    fn add_settled(&mut self, more: &Settled) {
+        match self.settled.iter_mut().find(|s| s.stream == more.stream) {
+            Some(sum) => sum.add(more),
+            None => self.settled.push(more.clone()),
         }
     }
 

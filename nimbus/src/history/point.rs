@@ -147,7 +147,7 @@ impl Point {
 
 #[cfg(test)]
 mod tests {
-    use squall_core::control::Taken;
+    use squall_core::control::{Settled, Taken};
 
     use super::*;
 
@@ -160,5 +160,12 @@ mod tests {
         let read: Taken = rmp_serde::from_slice(&old).unwrap();
         assert_eq!(read, Taken { executed: 7, ..Taken::of("split", "default") });
         assert_eq!(rmp_serde::from_slice::<Taken>(&rmp_serde::to_vec(&read).unwrap()).unwrap(), read);
+        let none: [u8; 0] = [];
+        let names = BTreeMap::<String, u64>::new();
+        let old = rmp_serde::to_vec(&(1, 2, 3, 4, 5, &names, none, none, none, &names, none)).unwrap();
+        let read: Numbers = rmp_serde::from_slice(&old).unwrap();
+        assert_eq!((read.failed, &read.settled[..]), (5, &[][..]));
+        let new = Numbers { settled: vec![Settled { acked: 7, ..Settled::of("late") }], ..read };
+        assert_eq!(rmp_serde::from_slice::<Numbers>(&rmp_serde::to_vec(&new).unwrap()).unwrap(), new);
     }
 }

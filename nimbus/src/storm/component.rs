@@ -9,7 +9,7 @@ use squall_core::ComponentKind;
 use super::Answer;
 use super::pretty::{WINDOWS, each, mean, uptime};
 use super::view::{View, numbers, object, port, task_numbers, transferred};
-use crate::cluster::{emitted, taken};
+use crate::cluster::{emitted, settled, taken};
 use crate::http::{Path, Shared};
 
 pub(super) async fn page(State(nimbus): Shared, Path((id, component)): Path<(String, String)>, uri: Uri) -> Answer {
@@ -39,7 +39,8 @@ pub(super) async fn page(State(nimbus): Shared, Path((id, component)): Path<(Str
         let mut line = object(json!({"stream": o.name, "emitted": emitted(n, c, &o.name),
             "transferred": transferred(&v.plan, n, c, &o.name)}));
         if spout {
-            line.append(&mut object(json!({"completeLatency": mean(&n.complete), "acked": n.acked, "failed": n.failed})));
+            let s = settled(n, c, &o.name);
+            line.append(&mut object(json!({"completeLatency": mean(&s.complete), "acked": s.acked, "failed": s.failed})));
         }
         Value::Object(line)
     });

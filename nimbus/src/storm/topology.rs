@@ -10,7 +10,7 @@ use squall_core::{ComponentKind, InputStream, Plan};
 use super::pretty::{WINDOWS, each, mb, mean, percent, seconds, uptime};
 use super::view::{View, object, owner, port, transferred};
 use super::{Answer, Failed};
-use crate::cluster::{emitted, taken};
+use crate::cluster::{emitted, settled, taken};
 use crate::history::Point;
 use crate::http::{Path, Shared};
 
@@ -141,8 +141,9 @@ pub(super) async fn metrics(State(nimbus): Shared, Path(id): Path<String>, uri: 
                 let transferred = outputs(&|stream| json!(transferred(&v.plan, &n, c, stream)));
                 match kind {
                     ComponentKind::Spout => json!({"id": c.id, "emitted": emitted, "transferred": transferred,
-                        "acked": outputs(&|_| json!(n.acked)), "failed": outputs(&|_| json!(n.failed)),
-                        "complete_ms_avg": outputs(&|_| json!(mean(&n.complete)))}),
+                        "acked": outputs(&|stream| json!(settled(&n, c, stream).acked)),
+                        "failed": outputs(&|stream| json!(settled(&n, c, stream).failed)),
+                        "complete_ms_avg": outputs(&|stream| json!(mean(&settled(&n, c, stream).complete)))}),
                     ComponentKind::Bolt => json!({"id": c.id, "emitted": emitted, "transferred": transferred,
                         "acked": inputs(&|t| json!(t.acked)), "failed": inputs(&|t| json!(t.failed)), "executed": inputs(&|t| json!(t.executed)),
                         "executed_ms_avg": inputs(&|t| json!(each(t.busy_ns, t.executed))),

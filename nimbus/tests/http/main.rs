@@ -4,4 +4,5 @@ mod common;
 mod door;
 mod openapi;
 mod storm;
+mod streams;
 mod topologies;

@@ -21,7 +21,7 @@ export async function show(main, name, id) {
   const whose = h('select', { 'aria-label': 'Whose charts', onchange: (event) => choose(event.target.value) },
     h('option', { value: '' }, 'all tasks'), first.tasks.map((t) => h('option', { value: t.task }, `task ${t.task}`)));
   const tasks = taskTable(spout);
-  const [inputs, outputs] = [inputTable(name), outputTable(name)];
+  const [inputs, outputs] = [inputTable(name), outputTable(name, spout)];
   const bars = histogram(first.histogram, millis);
   const counters = h('div');
   const tuples = tap(name, id, first.outputs.filter((o) => o.to.length).map((o) => o.stream));
@@ -40,7 +40,8 @@ export async function show(main, name, id) {
     numbers.element, graphs,
     card('Tasks', tasks.search, tasks.element),
     tuples.element,
-    h('div', { class: 'pair' }, card('Takes in', null, inputs.element), card('Emits', null, outputs.element)),
+    // A spout takes nothing in, and of what it emits more is told.
+    spout ? card('Emits', null, outputs.element) : h('div', { class: 'pair' }, card('Takes in', null, inputs.element), card('Emits', null, outputs.element)),
     h('div', { class: 'pair' }, card(spout ? 'Latencies of whole trees since the submit' : 'Latencies in execute since the submit', null, bars.element),
       card('Configuration', null, h('pre', { class: 'source', tabindex: 0 }, JSON.stringify(first.config, null, 2)), counters)));
   over.start().catch(() => {});
@@ -109,7 +110,7 @@ const groupingOf = (g) => (g.fields ? `${g.type} (${g.fields.join(', ')})` : g.t
 
 function inputTable(name) {
   return table({
-    label: 'Takes in', key: (i) => `${i.from}/${i.stream}`, empty: 'A spout takes nothing in.',
+    label: 'Takes in', key: (i) => `${i.from}/${i.stream}`,
     columns: [
       { name: 'From', head: true, sort: (i) => i.from, mark: (i) => i.from, show: (i) => componentLink(name, i.from) },
       { name: 'Stream', sort: (i) => i.stream, show: (i) => i.stream },
@@ -120,7 +121,13 @@ function inputTable(name) {
   });
 }
 
-function outputTable(name) {
+function outputTable(name, spout) {
+  const trees = [
+    { name: 'Acked', num: true, sort: (o) => o.acked, show: (o) => count(o.acked) },
+    { name: 'Failed', num: true, sort: (o) => o.failed, show: (o) => count(o.failed) },
+    { name: 'p50', num: true, sort: (o) => o.complete.p50_ms, show: (o) => quantile(o.complete, 'p50_ms') },
+    { name: 'p99', num: true, sort: (o) => o.complete.p99_ms, show: (o) => quantile(o.complete, 'p99_ms') },
+  ];
   return table({
     label: 'Emits', key: (o) => o.stream, empty: 'It emits nothing.',
     columns: [
@@ -129,6 +136,7 @@ function outputTable(name) {
       { name: 'To', mark: (o) => o.to.join(), show: (o) => h('span', {}, o.to.flatMap((id, i) => [i ? ', ' : '', componentLink(name, id)])) },
       { name: 'Per s', num: true, sort: (o) => o.per_s, show: (o) => rate(o.per_s) },
       { name: 'In all', num: true, sort: (o) => o.emitted, show: (o) => count(o.emitted) },
+      ...(spout ? trees : []),
     ],
   });
 }

@@ -1,7 +1,8 @@
 //! Trees that were begun together: one entry for a whole block of rows as long as the same is known of each, and one for each row
-//! once one of them went its own way. Whoever takes a batch in as a whole so settles all its trees at once.
+//! once one of them went its own way. Whoever takes a batch in as a whole so settles all its trees at once. All are of the spout's
+//! first stream: no rows are emitted together on another.
 
-use squall_core::{Root, Run};
+use squall_core::{Root, Run, StreamId};
 
 use super::outcomes::{Failed, Outcomes, Why};
 use super::slot::Slot;
@@ -90,7 +91,8 @@ impl Blocks {
         match why {
             None => outcomes.done_all(&block.ids, now_ns.saturating_sub(block.all.emitted_ns)),
             Some(why) => {
-                let failed = |(row, id): (usize, &u64)| Failed { id: *id, root: root.after(row as u32), why };
+                let stream = StreamId::DEFAULT;
+                let failed = |(row, id): (usize, &u64)| Failed { id: *id, root: root.after(row as u32), stream, why };
                 outcomes.failed.extend(block.ids.iter().enumerate().map(failed));
             }
         }

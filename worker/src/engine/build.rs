@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::{Wake, Waker};
 use std::time::Instant;
 
-use squall_core::control::Taken;
+use squall_core::control::{Settled, Taken};
 use squall_core::{ComponentKind, Context, Error, Metrics, Models, Next, Plan, Registry, Result, Schema, Source};
 
 use super::body::{Body, Role};
@@ -130,7 +130,11 @@ pub(crate) fn build(plan: Arc<Plan>, registry: &Registry, around: Surroundings) 
             Body { role, out: Emission::new(shared.clone(), *id, streams, bundles, seed), blocked_since: None, closed: false };
         let gate = Gate::new(plan.settings.queue_tuples, plan.settings.queue_bytes);
         let own_thread = planned.blocking.then(Parker::default);
-        tasks[*id as usize] = Some(Arc::new(Task::new(*id, component, gate, body, metrics, own_thread)));
+        let mut task = Task::new(*id, component, gate, body, metrics, own_thread);
+        if planned.kind == ComponentKind::Spout {
+            task.stats.others = Mutex::new(planned.outputs.iter().skip(1).map(|o| Settled::of(&o.name)).collect());
+        }
+        tasks[*id as usize] = Some(Arc::new(task));
     }
     if shared.tasks.set(tasks).is_err() {
         return Err(Error::internal("an engine is built once"));

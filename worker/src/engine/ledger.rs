@@ -6,16 +6,19 @@
 use std::collections::BTreeMap;
 
 use squall_core::wire::{Delta, Verdict};
-use squall_core::{Edge, Lineage, Root, Run};
+use squall_core::{Edge, Lineage, Root, Run, StreamId};
 
 use super::blocks::{Blocks, is_in_block};
 use super::outcomes::{Failed, Outcome, Outcomes, Why};
 use super::slot::Slot;
+use super::streams::Streams;
 
 pub(crate) struct Ledger {
     task: u32,
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// On which streams the tuples of `slots` were emitted.
+    streams: Streams,
     /// Trees that were begun together.
     blocks: Blocks,
     /// Generations begin at random, so that what is late for an earlier incarnation of the spout fits no tree.
@@ -35,6 +38,7 @@ impl Ledger {
             task,
             slots: Vec::new(),
             free: Vec::new(),
+            streams: Streams::default(),
             blocks: Blocks::default(),
             seed,
             dead: Vec::new(),
@@ -65,6 +69,11 @@ impl Ledger {
         (self.slots.len() - 1) as u32
     }
 
+    /// Says that the tuple of a new tree is not of the first stream; before its edges are planted.
+    pub(crate) fn emitted_on(&mut self, stream: StreamId, root: Root) {
+        self.streams.set(root.slot, stream);
+    }
+
     /// Says which edges a new tree has; with none it is done at once.
     pub(crate) fn plant(&mut self, root: Root, id: u64, xor: u64, workers: u64, now_ns: u64) -> Option<Outcome> {
         let slot = &mut self.slots[root.slot as usize];
@@ -72,8 +81,8 @@ impl Ledger {
         if xor == 0 { Some(self.close(root, now_ns, None)) } else { None }
     }
 
-    /// Begins a tree of one edge for each id, all to a worker with this bit; what [`Ledger::open`] and [`Ledger::plant`] do for one.
-    /// The edges have these ids in their turn, none of them zero.
+    /// Begins a tree of one edge for each id, all of the first stream and to a worker with this bit; what [`Ledger::open`] and
+    /// [`Ledger::plant`] do for one. The edges have these ids in their turn, none of them zero.
     #[inline(always)]
     pub(crate) fn plant_each(
         &mut self,
@@ -144,7 +153,21 @@ impl Ledger {
         if !lineage.runs().is_empty() {
             return deltas(lineage, Verdict::Going).for_each(|delta| self.take(&delta, now_ns, outcomes));
         }
-        let Ledger { task, slots, free, .. } = self;
+        let in_blocks = match self.streams.is_empty() {
+            true => self.settle_each::<false>(lineage, now_ns, outcomes),
+            false => self.settle_each::<true>(lineage, now_ns, outcomes),
+        };
+        if in_blocks {
+            // Of trees that were begun together and are done one by one.
+            let of_blocks = deltas(lineage, Verdict::Going).filter(|delta| is_in_block(delta.root));
+            of_blocks.for_each(|delta| self.take(&delta, now_ns, outcomes));
+        }
+    }
+
+    /// Takes in the edges of trees that were begun one by one, of several streams or of the first alone; whether there are others.
+    #[inline(always)]
+    fn settle_each<const SEVERAL: bool>(&mut self, lineage: &Lineage, now_ns: u64, outcomes: &mut Outcomes) -> bool {
+        let Ledger { task, slots, free, streams, .. } = self;
         let mut in_blocks = false;
         for Edge { root, id } in lineage.edges() {
             let Some(slot) = slots.get_mut(root.slot as usize) else {
@@ -158,14 +181,14 @@ impl Ledger {
             if slot.xor == 0 {
                 slot.close();
                 free.push(root.slot);
-                outcomes.done(slot.id, now_ns.saturating_sub(slot.emitted_ns));
+                let took_ns = now_ns.saturating_sub(slot.emitted_ns);
+                match SEVERAL {
+                    true => outcomes.done_on(streams.release(root.slot), slot.id, took_ns),
+                    false => outcomes.done(slot.id, took_ns),
+                }
             }
         }
-        if in_blocks {
-            // Of trees that were begun together and are done one by one.
-            let of_blocks = deltas(lineage, Verdict::Going).filter(|delta| is_in_block(delta.root));
-            of_blocks.for_each(|delta| self.take(&delta, now_ns, outcomes));
-        }
+        in_blocks
     }
 
     /// A worker died: every tree it touched, or that has something waiting for it, fails, now or when a delta tells of it.
@@ -239,12 +262,18 @@ impl Ledger {
             slot.close();
             was
         });
-        match in_block {
-            true => self.blocks.closed_one(root),
-            false => self.free.push(root.slot),
-        }
+        let stream = match in_block {
+            true => {
+                self.blocks.closed_one(root);
+                StreamId::DEFAULT
+            }
+            false => {
+                self.free.push(root.slot);
+                self.streams.release(root.slot)
+            }
+        };
         let took_ns = now_ns.saturating_sub(emitted_ns);
-        failed.map_or(Outcome::Done { id, took_ns }, |why| Outcome::Failed(Failed { id, root, why }))
+        failed.map_or(Outcome::Done { id, took_ns, stream }, |why| Outcome::Failed(Failed { id, root, stream, why }))
     }
 }
 
@@ -280,12 +309,20 @@ mod tests {
         Delta { root, rows: 1, xor, workers: 0, verdict: Verdict::Going }
     }
 
+    fn done(id: u64, took_ns: u64) -> Outcome {
+        Outcome::Done { id, took_ns, stream: StreamId::DEFAULT }
+    }
+
+    fn failed(id: u64, root: Root, why: Why) -> Failed {
+        Failed { id, root, stream: StreamId::DEFAULT, why }
+    }
+
     #[test]
     fn a_late_delta_fits_no_tree() {
         let mut ledger = Ledger::new(1, 99);
         let old = ledger.open();
         ledger.plant(old, 7, 5, 0, 0);
-        assert_eq!(ledger.apply(&delta(old, 5), 3), Some(Outcome::Done { id: 7, took_ns: 3 }));
+        assert_eq!(ledger.apply(&delta(old, 5), 3), Some(done(7, 3)));
         let new = ledger.open();
         assert_eq!((new.slot, new.generation), (old.slot, old.generation + 1));
         ledger.plant(new, 8, 6, 0, 0);
@@ -304,11 +341,11 @@ mod tests {
         });
         let mut outcomes = Outcomes::default();
         ledger.bury(1, (1 << 1, 0), 5, &mut outcomes);
-        assert_eq!(outcomes.failed, [Failed { id: 1, root: roots[1], why: Why::Death }]);
+        assert_eq!(outcomes.failed, [failed(1, roots[1], Why::Death)]);
         // A bolt had sent an edge of tree 2 to the dead worker; its delta comes after the death.
         let late = Delta { root: roots[2], rows: 1, xor: 3, workers: 1 << 1, verdict: Verdict::Going };
-        assert_eq!(ledger.apply(&late, 6), Some(Outcome::Failed(Failed { id: 2, root: roots[2], why: Why::Death })));
-        assert_eq!(ledger.apply(&delta(roots[0], 10), 6), Some(Outcome::Done { id: 0, took_ns: 6 }));
+        assert_eq!(ledger.apply(&late, 6), Some(Outcome::Failed(failed(2, roots[2], Why::Death))));
+        assert_eq!(ledger.apply(&delta(roots[0], 10), 6), Some(done(0, 6)));
     }
 
     #[test]
@@ -323,8 +360,8 @@ mod tests {
         assert_eq!(ledger.apply(&sent(roots[0]), 1), None);
         ledger.welcome(2, 1 << 7);
         ledger.fail_older(waiting | 1 << 6, 2, &mut outcomes);
-        assert_eq!(outcomes.failed, [Failed { id: 0, root: roots[0], why: Why::Death }]);
-        let failed = Failed { id: 1, root: roots[1], why: Why::Death };
+        assert_eq!(outcomes.failed, [failed(0, roots[0], Why::Death)]);
+        let failed = failed(1, roots[1], Why::Death);
         assert_eq!(ledger.apply(&sent(roots[1]), 3), Some(Outcome::Failed(failed)));
         // From its own death on, what waits waits for its successor.
         ledger.bury(2, (1 << 7, waiting), 4, &mut outcomes);
@@ -340,7 +377,7 @@ mod tests {
         ledger.plant(before, 7, 5, 4, 0);
         let mut outcomes = Outcomes::default();
         ledger.bury(1, (4, 8), 5, &mut outcomes);
-        assert_eq!(outcomes.failed, [Failed { id: 7, root: before, why: Why::Death }]);
+        assert_eq!(outcomes.failed, [failed(7, before, Why::Death)]);
         let after = ledger.open();
         ledger.plant(after, 7, 5, 4, 6);
         let more = Delta { root: after, rows: 1, xor: 3, workers: 4, verdict: Verdict::Going };
@@ -358,14 +395,14 @@ mod tests {
         ledger.apply(&Delta { root: b, rows: 1, xor: 0, workers: 0, verdict: Verdict::Extended }, 200);
         let mut outcomes = Outcomes::default();
         ledger.expire(150, 300, &mut outcomes);
-        assert_eq!(outcomes.failed, [Failed { id: 1, root: a, why: Why::TimeOut }]);
+        assert_eq!(outcomes.failed, [failed(1, a, Why::TimeOut)]);
     }
 
     #[test]
     fn a_tuple_nobody_takes_is_done_at_once() {
         let mut ledger = Ledger::new(1, 0);
         let root = ledger.open();
-        assert_eq!(ledger.plant(root, 4, 0, 0, 9), Some(Outcome::Done { id: 4, took_ns: 0 }));
+        assert_eq!(ledger.plant(root, 4, 0, 0, 9), Some(done(4, 0)));
         assert_eq!(ledger.pending(), 0);
     }
 

@@ -19,6 +19,7 @@ mod routes;
 mod scheduler;
 mod slot;
 mod spout;
+mod streams;
 mod taps;
 mod task;
 mod threads;

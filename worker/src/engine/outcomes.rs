@@ -1,12 +1,12 @@
 //! What became of trees, until their spout is told.
 
-use squall_core::Root;
+use squall_core::{Root, StreamId};
 
 /// What became of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// All done: the spout's id and the time since the emit.
-    Done { id: u64, took_ns: u64 },
+    /// All done: the spout's id, the time since the emit and the stream it was emitted on.
+    Done { id: u64, took_ns: u64, stream: StreamId },
     /// Not to be done.
     Failed(Failed),
 }
@@ -17,6 +17,8 @@ pub(crate) struct Failed {
     /// The spout's id.
     pub(crate) id: u64,
     pub(crate) root: Root,
+    /// The stream it was emitted on.
+    pub(crate) stream: StreamId,
     pub(crate) why: Why,
 }
 
@@ -35,8 +37,11 @@ pub(crate) enum Why {
 #[derive(Debug, Default)]
 pub(crate) struct Outcomes {
     pub(crate) done: Vec<u64>,
-    /// The time since the emit, and how many of `done`: neighbours mostly left together and were done together.
+    /// Of tuples of the first stream, which mostly is the only one: the time since the emit, and how many of `done`: neighbours mostly
+    /// left together and were done together.
     pub(crate) took: Vec<(u64, u64)>,
+    /// Of other streams: the same, after the stream.
+    pub(crate) others: Vec<(StreamId, u64, u64)>,
     pub(crate) failed: Vec<Failed>,
 }
 
@@ -50,7 +55,19 @@ impl Outcomes {
         }
     }
 
-    /// The same for many that were emitted together.
+    /// The same for one of any stream.
+    pub(crate) fn done_on(&mut self, stream: StreamId, id: u64, took_ns: u64) {
+        if stream == StreamId::DEFAULT {
+            return self.done(id, took_ns);
+        }
+        self.done.push(id);
+        match self.others.last_mut() {
+            Some((of, last, n)) if (*of, *last) == (stream, took_ns) => *n += 1,
+            _ => self.others.push((stream, took_ns, 1)),
+        }
+    }
+
+    /// The same for many of the first stream that were emitted together.
     pub(crate) fn done_all(&mut self, ids: &[u64], took_ns: u64) {
         self.done.extend_from_slice(ids);
         self.took.push((took_ns, ids.len() as u64));
@@ -58,7 +75,7 @@ impl Outcomes {
 
     pub(crate) fn push(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Done { id, took_ns } => self.done(id, took_ns),
+            Outcome::Done { id, took_ns, stream } => self.done_on(stream, id, took_ns),
             Outcome::Failed(failed) => self.failed.push(failed),
         }
     }
@@ -67,6 +84,7 @@ impl Outcomes {
     pub(crate) fn clear(&mut self) {
         self.done.clear();
         self.took.clear();
+        self.others.clear();
         self.failed.clear();
     }
 
@@ -80,13 +98,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_counted_by_neighbours() {
+    fn times_are_counted_by_neighbours_and_by_streams() {
         let mut outcomes = Outcomes::default();
         assert!(outcomes.is_empty());
-        for (id, took_ns) in [(1, 5), (2, 5), (3, 6), (4, 5)] {
-            outcomes.push(Outcome::Done { id, took_ns });
+        for (id, took_ns, stream) in [(1, 5, 0), (2, 5, 0), (3, 6, 2), (4, 6, 0), (5, 6, 2), (6, 6, 1), (7, 5, 1)] {
+            outcomes.push(Outcome::Done { id, took_ns, stream: StreamId(stream) });
         }
-        assert_eq!((&outcomes.done[..], &outcomes.took[..]), (&[1, 2, 3, 4][..], &[(5, 2), (6, 1), (5, 1)][..]));
+        assert_eq!((&outcomes.done[..], &outcomes.took[..]), (&[1, 2, 3, 4, 5, 6, 7][..], &[(5, 2), (6, 1)][..]));
+        assert_eq!(outcomes.others, [(StreamId(2), 6, 2), (StreamId(1), 6, 1), (StreamId(1), 5, 1)]);
         assert!(!outcomes.is_empty());
+        outcomes.clear();
+        assert!(outcomes.is_empty() && outcomes.took.is_empty() && outcomes.others.is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use squall_core::control::{ErrorReport, TaskReport};
+use squall_core::control::{ErrorReport, Settled, TaskReport};
 
 use super::task::Task;
 use super::{Engine, Shared};
@@ -27,7 +27,7 @@ impl Shared {
         let component = &self.plan.components[task.component];
         let stats = &task.stats;
         let names = component.outputs.iter().map(|o| o.name.clone());
-        TaskReport {
+        let mut report = TaskReport {
             task: task.id,
             emitted: stats.emitted.load(Relaxed),
             transferred: stats.transferred.load(Relaxed),
@@ -46,6 +46,24 @@ impl Shared {
             complete: lock(&stats.complete).clone(),
             counters: stats.metrics.read(),
             models: stats.metrics.models(),
+            settled: Vec::new(),
+        };
+        let others = lock(&stats.others);
+        if let (Some(first), false) = (component.outputs.first(), others.is_empty()) {
+            add_streams(&mut report, &first.name, &others);
         }
+        report
     }
+}
+
+/// To a report that tells of a spout's first stream what its other streams have.
+fn add_streams(report: &mut TaskReport, first: &str, others: &[Settled]) {
+    let (acked, failed, complete) = (report.acked, report.failed, report.complete.clone());
+    report.settled.push(Settled { stream: first.to_owned(), acked, failed, complete });
+    for other in others {
+        report.acked += other.acked;
+        report.failed += other.failed;
+        report.complete.merge(&other.complete);
+    }
+    report.settled.extend_from_slice(others);
 }

@@ -42,6 +42,7 @@ pub(crate) struct SpoutRole {
     pub(crate) asleep_until: Option<Instant>,
     /// When time-outs are looked at next; set while trees are under way.
     pub(crate) expiry: Option<Instant>,
+    /// Done, failed; of the first stream, where there are several.
     pub(crate) counts: (u64, u64),
     /// Its last turn was over soon.
     pub(crate) quick: bool,
@@ -193,8 +194,9 @@ impl SpoutRole {
             let mut complete = lock(&task.stats.complete);
             self.outcomes.took.iter().for_each(|(took_ns, n)| complete.record(*took_ns, *n));
         }
-        self.counts.0 += self.outcomes.done.len() as u64;
-        self.counts.1 += self.outcomes.failed.len() as u64;
+        let others = count_others(task, &self.outcomes, shared.acking);
+        self.counts.0 += self.outcomes.done.len() as u64 - others.0;
+        self.counts.1 += self.outcomes.failed.len() as u64 - others.1;
         // It may emit them again, even if it had said that it would never emit again.
         if !self.outcomes.failed.is_empty() && self.said == Next::End {
             self.said = Next::More;
@@ -225,6 +227,31 @@ impl SpoutRole {
         }
         self.outcomes.clear();
     }
+}
+
+/// Counts, for their streams, tuples of other streams than the first; how many were done, and how many failed.
+fn count_others(task: &Task, outcomes: &Outcomes, acking: bool) -> (u64, u64) {
+    let failed = || outcomes.failed.iter().filter(|f| f.stream != StreamId::DEFAULT);
+    if outcomes.others.is_empty() && failed().next().is_none() {
+        return (0, 0);
+    }
+    let mut others = lock(&task.stats.others);
+    let (mut counted, mut failures) = (0, 0);
+    for (stream, took_ns, n) in &outcomes.others {
+        // The emission let no tuple of a stream through that is not there.
+        let Some(of) = others.get_mut(stream.0 as usize - 1) else { continue };
+        of.acked += n;
+        counted += n;
+        if acking {
+            of.complete.record(*took_ns, *n);
+        }
+    }
+    for one in failed() {
+        let Some(of) = others.get_mut(one.stream.0 as usize - 1) else { continue };
+        of.failed += 1;
+        failures += 1;
+    }
+    (counted, failures)
 }
 
 /// Whether a tuple failed so often that its spout is not to emit it again.
@@ -269,7 +296,7 @@ impl OutSink<'_> {
         targets: Option<&mut Vec<u32>>,
     ) -> Result<()> {
         self.untracked(stream, task, row, targets)?;
-        self.outcomes.done(id, 0);
+        self.outcomes.done_on(stream, id, 0);
         Ok(())
     }
 
@@ -292,6 +319,9 @@ impl OutSink<'_> {
         let root = self.ledger.open();
         match self.out.emit(stream, task, NewTree { root, xor: 0, workers: 0 }, row, targets) {
             Ok(tree) => {
+                if stream != StreamId::DEFAULT {
+                    self.ledger.emitted_on(stream, root);
+                }
                 if let Some(outcome) = self.ledger.plant(root, id, tree.xor, tree.workers, self.now_ns) {
                     self.outcomes.push(outcome);
                 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use squall_core::Lineage;
-use squall_core::control::Taken;
+use squall_core::control::{Settled, Taken};
 use squall_core::wire::Delta;
 use squall_core::{Batch, Histogram, Metrics, Root};
 
@@ -94,6 +94,9 @@ pub(crate) struct Stats {
     /// Emitted by stream, taken in by input.
     pub(crate) streams: Mutex<Vec<u64>>,
     pub(crate) inputs: Mutex<Vec<Taken>>,
+    /// Of a spout with several streams, what became of the tuples of each but the first; then `acked`, `failed` and `complete` are that
+    /// one's alone, so that a spout with one stream counts once, and the streams add up at any moment.
+    pub(crate) others: Mutex<Vec<Settled>>,
     pub(crate) metrics: Metrics,
 }
 

@@ -80,6 +80,47 @@ fn numbers_are_told_by_stream_where_a_bolt_takes_several() {
 }
 
 #[test]
+fn what_became_of_tuples_is_told_by_stream_where_a_spout_has_several() {
+    let both = [("numbers", Grouping::Shuffle), ("numbers/late", Grouping::Shuffle)];
+    for acking in [true, false] {
+        let plan = plan(
+            Settings { acking, ..Settings::default() },
+            &[
+                ("numbers", "numbers", 1, json!({"to": 3000, "late": 3}), &[]),
+                ("more", "numbers", 1, json!({"to": 100}), &[]),
+                (
+                    "moody",
+                    "moody",
+                    1,
+                    json!({"by": 500, "panic": false}),
+                    &[&both[..], &[("more", Grouping::Shuffle)]].concat(),
+                ),
+                ("sink", "sink", 1, json!({}), &[("moody", Grouping::Global)]),
+            ],
+        );
+        let engine = alone(&plan);
+        wait_for("the end", || engine.is_finished());
+        wait_for("rest", || engine.is_drained());
+        let reports = engine.task_reports();
+        let numbers = reports.iter().find(|r| r.task == 1).unwrap();
+        let told: Vec<_> = numbers.settled.iter().map(|s| (s.stream.as_str(), s.acked, s.failed, s.complete.count())).collect();
+        // Without tracking, what is emitted is done; and nothing is measured.
+        let wanted = match acking {
+            true => [("default", 2000, 4, 2000), ("late", 1000, 2, 1000)],
+            false => [("default", 2000, 0, 0), ("late", 1000, 0, 0)],
+        };
+        assert_eq!(told, wanted);
+        assert_eq!((numbers.acked, numbers.failed), (3000, if acking { 6 } else { 0 }));
+        let mut both = numbers.settled[0].complete.clone();
+        both.merge(&numbers.settled[1].complete);
+        assert_eq!(numbers.complete, both);
+        assert_eq!(sum(&plan, &reports, "numbers", counter("mistakes")), 0);
+        assert_eq!((reports[1].acked, reports[1].settled.len()), (100, 0), "of one stream, they are the task's");
+        engine.stop(Duration::from_secs(1));
+    }
+}
+
+#[test]
 fn what_fails_is_emitted_again_until_it_is_done() {
     for panic in [false, true] {
         let plan = plan(

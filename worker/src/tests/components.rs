@@ -37,6 +37,9 @@ struct Numbers {
     /// Panics whenever many are acked, before it has taken any.
     #[serde(default)]
     jumpy: bool,
+    /// Emits the multiples of it on a second stream.
+    #[serde(default)]
+    late: Option<u64>,
 }
 fn yes() -> bool {
     true
@@ -53,7 +56,8 @@ struct Counting {
 impl SpoutConfig for Numbers {
     const ABOUT: &'static str = "counts";
     fn outputs(&self, _: &Check<'_>) -> Result<Vec<StreamDecl>> {
-        Ok(number())
+        let late = number().into_iter().map(|s| StreamDecl { name: "late".into(), ..s });
+        Ok(number().into_iter().chain(late.filter(|_| self.late.is_some())).collect())
     }
     fn build(self, ctx: &Context) -> Result<Box<dyn Spout>> {
         let (replays, mistakes) = (ctx.metrics.counter("replays"), ctx.metrics.counter("mistakes"));
@@ -75,11 +79,22 @@ impl Counting {
         }
         Some(n)
     }
+    /// Whether it is emitted on the second stream, which then is done.
+    fn is_late(&self, n: u64, out: &mut SpoutOutput<'_>) -> Result<bool> {
+        let late = self.config.late.is_some_and(|every| n.is_multiple_of(every));
+        if late {
+            out.emit_to("late", (n,), self.config.tracked.then_some(n), None)?;
+        }
+        Ok(late)
+    }
 }
 impl Spout for Counting {
     /// Alone, or some at once: one way after the other.
     fn next_tuple(&mut self, out: &mut SpoutOutput<'_>) -> Result<Next> {
         let Some(n) = self.number() else { return Ok(Next::End) };
+        if self.is_late(n, out)? {
+            return Ok(Next::More);
+        }
         let mut ids = vec![n];
         if n % 4 != 0 {
             match self.config.tracked {
@@ -90,7 +105,9 @@ impl Spout for Counting {
         }
         while ids.len() < out.room().min(12) {
             let Some(n) = self.number() else { break };
-            ids.push(n);
+            if !self.is_late(n, out)? {
+                ids.push(n);
+            }
         }
         let mut rows = Columns::new(Arc::new(number()[0].fields.clone()));
         ids.iter().for_each(|n| rows.push(&[(*n as i64).into()]).unwrap());

@@ -12,7 +12,7 @@ use super::components::registry;
 use crate::engine::{Engine, Surroundings, build};
 use crate::link::{self, Command, LinkHandle};
 
-/// A component as tests write it: id, type, tasks, configuration, inputs as (from, grouping).
+/// A component as tests write it: id, type, tasks, configuration, inputs as (from, grouping); with `from/stream` another than the default.
 pub(crate) type Part<'a> = (&'a str, &'a str, u32, Value, &'a [(&'a str, Grouping)]);
 
 pub(crate) fn plan(settings: Settings, parts: &[Part<'_>]) -> Arc<Plan> {
@@ -20,10 +20,11 @@ pub(crate) fn plan(settings: Settings, parts: &[Part<'_>]) -> Arc<Plan> {
     for (id, type_name, parallelism, config, inputs) in parts {
         let kind = if inputs.is_empty() { ComponentKind::Spout } else { ComponentKind::Bolt };
         let input = |(from, grouping): &(&str, Grouping)| {
-            let source = components.iter().find(|c| c.id == *from).unwrap();
+            let (from, stream) = from.split_once('/').unwrap_or((from, "default"));
+            let source = components.iter().find(|c| c.id == from).unwrap();
             InputStream {
-                from: (*from).to_owned(),
-                stream: "default".into(),
+                from: from.to_owned(),
+                stream: stream.to_owned(),
                 fields: source.outputs[0].fields.clone(),
                 grouping: grouping.clone(),
             }

@@ -42,12 +42,14 @@ pub(super) const SCHEMAS: &[(&str, &str)] = &[
     ),
     ("Exit", "unix_ms: int, incarnation: int, how: text, output: text"),
     ("Latency", "count: int, mean_ms: number, p50_ms: number, p99_ms: number, p999_ms: number"),
+    ("StreamSettled", "stream: text, acked: int, failed: int, complete: Latency"),
     ("Taken", "from: text, stream: text, executed: int, acked: int, failed: int, busy_ns: int"),
     (
         "ComponentStatus",
         "id: text, kind: ComponentKind, type: text, tasks: int, emitted: int, transferred: int, executed: int, acked: int, failed: int, \
          pending: int, queued: int, ended_tasks: int, emitted_per_s: number, executed_per_s: number, capacity: number, \
-         blocked: number, execute: Latency, complete: Latency, streams?: {int}, inputs?: [Taken], counters?: {int}, errors: int",
+         blocked: number, execute: Latency, complete: Latency, streams?: {int}, inputs?: [Taken], settled?: [StreamSettled], \
+         counters?: {int}, errors: int",
     ),
     (
         "ErrorEntry",
@@ -95,7 +97,10 @@ pub(super) const SCHEMAS: &[(&str, &str)] = &[
          execute: Latency, complete: Latency",
     ),
     ("EdgeRate", "from: text, stream: text, to: text, grouping: object, total: int, per_s: number"),
-    ("StreamStatus", "stream: text, fields: text, emitted: int, per_s: number, to: [text]"),
+    (
+        "StreamStatus",
+        "stream: text, fields: text, emitted: int, per_s: number, acked: int, failed: int, complete: Latency, to: [text]",
+    ),
     ("Graph", "width: number, height: number, nodes: [GraphNode], edges: [GraphEdge]"),
     (
         "GraphNode",
