@@ -152,6 +152,18 @@ impl Entry {
     }
 }
 
+/// Keeps the newest texts of errors of those that died, which nimbus may not hear of for long: a heartbeat must not grow without bound. All
+/// errors are counted by the numbers of their tasks.
+fn let_texts_go(died: &mut [LastReport]) {
+    let mut room = MOST_ERRORS;
+    for LastReport { report, .. } in died.iter_mut().rev() {
+        report.errors.drain(..report.errors.len().saturating_sub(room));
+        room -= report.errors.len();
+    }
+    let newest_first = died.iter_mut().rev().flat_map(|d| d.report.errors.iter_mut().rev());
+    let_stacks_go(newest_first.map(|e| &mut e.stack), MOST_STACKS);
+}
+
 impl Default for Roster {
     fn default() -> Self {
         // Revisions go on from the clock, so that workers notice that the supervisor is another.
@@ -247,7 +259,10 @@ impl Roster {
             if let Some(local) = self.entries.get(&(key.0.clone(), peer.index)).filter(|e| e.want.borrow().is_some()) {
                 // One that was taken over may be from before the assignment that these orders are of.
                 let counts = |r: &&Run| r.kept.incarnation >= incarnation(peer.since, 0);
-                let up = local.fitting().filter(counts).and_then(|r| Some((r.kept.endpoint.clone()?, r.kept.incarnation)));
+                // Where an earlier supervisor did not come to write down where it listens, nimbus may know.
+                let (told, of) = (peer.endpoint.take(), peer.incarnation);
+                let endpoint = |r: &Run| r.kept.endpoint.clone().or(told.filter(|_| of == r.kept.incarnation));
+                let up = local.fitting().filter(counts).and_then(|r| Some((endpoint(r)?, r.kept.incarnation)));
                 (peer.endpoint, peer.incarnation) =
                     up.map_or((None, 0), |(endpoint, incarnation)| (Some(endpoint), incarnation));
             }
@@ -350,9 +365,9 @@ impl Roster {
             if let Some(run) = entry.run.take()
                 && let Some(report) = run.latest
             {
-                entry
-                    .died
-                    .push(LastReport { plan: run.kept.wanted.plan.clone(), report: Report { errors: run.errors, ..report } });
+                let report = Report { errors: run.errors, ..report };
+                entry.died.push(LastReport { plan: run.kept.wanted.plan.clone(), report });
+                let_texts_go(&mut entry.died);
             }
             entry.last_exit = exit.or(entry.last_exit.take());
             entry.orders = None;
@@ -436,7 +451,7 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_core::control::Peer;
+    use squall_core::control::{Peer, TaskReport};
 
     fn wanted(worker: u32, state: RunState, tasks: &[u32]) -> WantedWorker {
         let peer =
@@ -555,6 +570,20 @@ mod tests {
         assert_eq!((orders.state, orders.workers[0].endpoint.as_deref()), (RunState::Inactive, Some("tcp://old")));
     }
 
+    /// Its supervisor was killed, or its disk was full, before where it listens was written down.
+    #[test]
+    fn a_neighbour_that_was_adopted_is_where_nimbus_knows_it_to_be() {
+        let mut r = running(&[0]);
+        r.adopt(key(1), kept(wanted(1, RunState::Active, &[1]), 1, None));
+        r.want(desired(&[wanted(0, RunState::Active, &[0]), wanted(1, RunState::Active, &[1])]));
+        let told = &r.orders(&key(0), 7).unwrap().unwrap().workers[1];
+        assert_eq!((told.endpoint.as_deref(), told.incarnation), (Some("stale:1"), 1), "nimbus means this one");
+        r.entries.get_mut(&key(1)).unwrap().run.as_mut().unwrap().kept.incarnation = 2;
+        r.refresh();
+        let told = &r.orders(&key(0), 7).unwrap().unwrap().workers[1];
+        assert_eq!((told.endpoint.as_deref(), told.incarnation), (None, 0), "nimbus means one before");
+    }
+
     #[test]
     fn reports_and_errors_are_sent_once_and_the_deads_too() {
         let mut r = running(&[0]);
@@ -578,5 +607,30 @@ mod tests {
         assert_eq!((statuses[0].died.len(), statuses[0].pid), (1, None));
         r.sent(&statuses);
         assert!(r.statuses()[0].died.is_empty());
+    }
+
+    #[test]
+    fn of_many_that_died_unheard_of_the_newest_texts_are_told_and_all_numbers() {
+        let mut r = running(&[0]);
+        let error = |n| ErrorReport {
+            component: "c".into(),
+            task: 1,
+            message: format!("{n}"),
+            count: 1,
+            panic: true,
+            stack: format!("panicked at a.rs:1:2{}", "\n  at mine::call".repeat(400)),
+        };
+        for n in 0..50 {
+            let tasks = vec![TaskReport { task: 1, errors: 3, ..TaskReport::default() }];
+            let errors = (3 * n..3 * n + 3).map(error).collect();
+            r.report(&key(0), Report { incarnation: 7, tasks, errors, ..Report::default() }).unwrap();
+            r.ended(&key(0), None);
+            r.entries.get_mut(&key(0)).unwrap().run = Some(Run::new(kept(wanted(0, RunState::Active, &[0]), 7, None)));
+        }
+        let died = &r.statuses()[0].died;
+        assert_eq!(died.iter().map(|d| d.report.tasks[0].errors).sum::<u64>(), 150);
+        let told: Vec<&ErrorReport> = died.iter().flat_map(|d| &d.report.errors).collect();
+        assert_eq!((told.len(), told[0].message.as_str(), told[99].message.as_str()), (MOST_ERRORS, "50", "149"));
+        assert!(told.iter().map(|e| e.stack.len()).sum::<usize>() <= MOST_STACKS + MOST_ERRORS * 256);
     }
 }

@@ -112,10 +112,16 @@ impl World {
         let mut gone: Vec<(String, u32, Option<u64>, bool)> = Vec::new();
         for record in &records {
             let Some(t) = self.topologies.get(&record.id) else { continue };
+            let same_plan = t.record.plan == record.plan;
+            let stays = |(index, before): (usize, &Placed)| {
+                same_plan && record.workers.get(index).is_some_and(|w| w.seat == before.seat && w.tasks == before.tasks)
+            };
+            // Who has nothing to do for a moment says so, and what comes to it then, from others that drain, is in no report that is
+            // still listened to. Who stays may report later what others counted of that.
+            let even = even && t.statistics.is_even() && !t.record.workers.iter().enumerate().any(stays);
             for (index, before) in t.record.workers.iter().enumerate() {
-                let stays = record.workers.get(index).is_some_and(|w| w.seat == before.seat && w.tasks == before.tasks);
                 let newest = t.statistics.newest(index as u32).max(before.up.as_ref().map(|up| up.incarnation));
-                if !(stays && t.record.plan == record.plan) {
+                if !stays((index, before)) {
                     // One that is silent counts as drained when it comes to go on; what it had is not in the counts.
                     let even = even && self.has_drained(t, index as u32, before);
                     gone.push((record.id.clone(), index as u32, newest, even));

@@ -153,8 +153,9 @@ impl World {
         self.topologies.get_mut(id)?.plan_of(hash, &self.blobs)
     }
 
-    /// Which of the workers that this supervisor is to run are up, and where. The `first` heartbeat that nimbus hears may be from before
-    /// one that a nimbus before heard: whoever is not up by it may be by the next, and still counts.
+    /// Which of the workers that this supervisor is to run are up, and where. Whoever was named and then is not is given up by all others,
+    /// for good: so a worker stays up that the `first` heartbeat of a supervisor does not know yet, for that may be from before one that a nimbus
+    /// before heard, and one whose supervisor is another and does not know yet where it listens.
     fn see_who_is_up(&mut self, supervisor: &str, first: bool) -> Result<()> {
         let Some(member) = self.members.get(supervisor) else { return Ok(()) };
         let (mut changed, mut came_up, mut gone) = (Vec::new(), Vec::new(), Vec::new());
@@ -172,7 +173,15 @@ impl World {
                 };
                 let status = member.said.workers.iter().find(is_it);
                 let before = placed.up.take();
-                placed.up = status.and_then(|w| Some(Up { incarnation: w.incarnation, endpoint: w.endpoint.clone()? }));
+                let forgotten = |w: &WorkerStatus| before.clone().filter(|up| up.incarnation == w.incarnation);
+                let is_up = |w: &WorkerStatus| match w.endpoint.clone() {
+                    Some(endpoint) => Some(Up { incarnation: w.incarnation, endpoint }),
+                    None => forgotten(w),
+                };
+                let of_it = |w: &&WorkerStatus| w.topology == t.record.id && w.worker == index as u32;
+                let knows = |up: &Up| member.said.workers.iter().filter(of_it).any(|w| started(w) >= up.incarnation);
+                let is_early = || before.clone().filter(|up| first && !knows(up));
+                placed.up = status.and_then(is_up).or_else(is_early);
                 let is_now = placed.up.as_ref().map(|up| up.incarnation);
                 if let Some(before) = before.as_ref().map(|b| b.incarnation).filter(|b| is_now != Some(*b)) {
                     gone.push((record.id.clone(), index as u32, Some(before), false));
@@ -184,10 +193,6 @@ impl World {
             if record != t.record {
                 changed.push(record);
             }
-        }
-        if first {
-            let ids: BTreeSet<String> = gone.drain(..).map(|(id, ..)| id).collect();
-            self.throws_away(&ids.iter().map(String::as_str).collect::<Vec<_>>());
         }
         self.save(changed)?;
         self.ended(gone);
@@ -219,6 +224,11 @@ impl World {
             });
         }
     }
+}
+
+/// The newest start of a worker that its supervisor knows of.
+pub(super) fn started(s: &WorkerStatus) -> u64 {
+    s.incarnation.max(s.last_exit.as_ref().map_or(0, |e| e.incarnation))
 }
 
 /// Whether a heartbeat is older than the last one.

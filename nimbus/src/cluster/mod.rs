@@ -16,6 +16,8 @@ mod record;
 mod restart;
 mod statistics;
 mod status;
+#[cfg(test)]
+mod tests;
 mod wait;
 mod whole;
 

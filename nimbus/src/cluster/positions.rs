@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use squall_core::Result;
 use squall_core::control::{LONGEST_POSITION, Position, WorkerStatus, incarnation, position_of};
 
+use super::heartbeat::started;
 use super::{Topology, World};
 use crate::store::{Change, StateStore};
 
@@ -108,7 +109,6 @@ fn runs_task(t: &Topology, supervisor: &str, file: &str, running: &[WorkerStatus
         let is_its = |s: &WorkerStatus| s.topology == t.record.id && s.worker as usize == worker;
         let has = w.seat.supervisor == supervisor && w.tasks.contains(&task);
         // What one that died since has left is news too.
-        let started = |s: &WorkerStatus| s.incarnation.max(s.last_exit.as_ref().map_or(0, |e| e.incarnation));
         has && running.iter().any(|s| is_its(s) && started(s) >= incarnation(w.since, 0))
     })
 }

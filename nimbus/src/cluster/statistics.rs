@@ -374,9 +374,14 @@ impl Statistics {
         if ended < spout_tasks || under_way > 0 || running.is_empty() {
             return false;
         }
+        self.carried.uneven || self.is_even()
+    }
+
+    /// Whether as much was taken in as was delivered, by what was reported so far.
+    pub(crate) fn is_even(&self) -> bool {
         let totals = self.totals();
         let sum = |of: fn(&Numbers) -> u64| totals.values().map(of).fold(0u64, u64::saturating_add);
-        self.carried.uneven || sum(|n| n.transferred) == sum(|n| n.executed)
+        sum(|n| n.transferred) == sum(|n| n.executed)
     }
 
     /// Totals by component since the topology was submitted.

@@ -165,8 +165,7 @@ impl Simulation {
                 Said::Wanted(Some(desired)) => {
                     machine.ask.after = Some(desired.revision);
                     supervisor.want(desired);
-                    let keys: Vec<_> = machine.kept.keys().cloned().collect();
-                    keys.iter().for_each(|key| machine.keep(key));
+                    machine.kept.keys().iter().for_each(|key| machine.keep(key));
                 }
                 Said::Wanted(None) | Said::Heard(_) => {}
                 Said::Refused => (machine.ask.after, machine.ask.next) = (None, now + LEASE / 15),

@@ -1,4 +1,4 @@
-//! What goes wrong, and what is asked of nimbus meanwhile.
+//! What goes wrong, and what is asked of nimbus meanwhile: anything now and then, or a few things again and again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,23 @@ use std::time::Duration;
 use squall_core::control::Rebalance;
 
 use super::machine::SLOTS;
-use super::{Away, LEASE, MACHINES, Simulation, ms};
+use super::{Away, FIRST_MIXED, LEASE, MACHINES, Simulation, ms};
+use crate::Dice;
+
+/// Kinds of faults.
+const KINDS: usize = 18;
+
+/// What goes wrong in a cluster of this seed: a few kinds of faults from 2^32 on, and below any of those that there were at first.
+pub(super) fn mix(seed: u64) -> Vec<usize> {
+    if seed < FIRST_MIXED {
+        return Vec::new();
+    }
+    let mut kinds: Vec<usize> = (0..KINDS).collect();
+    let mut dice = Dice::new(seed.rotate_left(32));
+    dice.shuffle(&mut kinds);
+    kinds.truncate(2 + dice.below(5));
+    kinds
+}
 
 impl Simulation {
     /// Any fault.
@@ -14,10 +30,16 @@ impl Simulation {
         let (now, m) = (self.now(), self.dice(|d| d.below(MACHINES)));
         // Shorter than a lease, or longer.
         let long = self.up_to(3 * LEASE);
-        match self.dice(|d| d.below(17)) {
+        let kind = if self.mix.is_empty() { self.dice(|d| d.below(17)) } else { self.dice(|d| *d.pick(&self.mix)) };
+        match kind {
             3 => self.any_process(m, "hangs", |s, at| s.machines[m].processes[at].hangs = true),
             4 => {
                 self.note(format!("the supervisor of m{m} is killed, for {long:?}"));
+                (self.machines[m].supervisor, self.machines[m].back_at) = (None, Some(now + long));
+            }
+            17 => {
+                self.note(format!("the supervisor of m{m} is killed as it writes something down, for {long:?}"));
+                self.machines[m].kept.unwrite();
                 (self.machines[m].supervisor, self.machines[m].back_at) = (None, Some(now + long));
             }
             5 => {

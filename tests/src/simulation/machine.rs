@@ -27,13 +27,44 @@ pub(super) struct Machine {
     /// Nimbus and supervisor do not reach each other until then; workers reach workers.
     pub(super) cut_until: Option<Duration>,
     pub(super) processes: Vec<Process>,
-    /// On its disk: how often each worker was started, and what the next supervisor must know of processes.
+    /// On its disk: how often each worker was started, and what is written of processes.
     pub(super) starts: BTreeMap<Key, u32>,
-    pub(super) kept: BTreeMap<Key, Vec<u8>>,
+    pub(super) kept: Kept,
     /// When a start or a stop that was decided on is done.
     pub(super) due: BTreeMap<Key, Duration>,
     pub(super) beat: Beat,
     pub(super) ask: Ask,
+}
+
+/// What the next supervisor must know of processes, on a disk.
+#[derive(Default)]
+pub(super) struct Kept {
+    now: BTreeMap<Key, Vec<u8>>,
+    /// What was written of the same processes before that.
+    before: BTreeMap<Key, Vec<u8>>,
+}
+
+impl Kept {
+    /// Writes something down, or that there is nothing.
+    pub(super) fn write(&mut self, key: &Key, kept: Option<Vec<u8>>) {
+        let before = match kept {
+            Some(kept) => self.now.insert(key.clone(), kept),
+            None => self.now.remove(key).and(None),
+        };
+        match before {
+            Some(before) => self.before.insert(key.clone(), before),
+            None => self.before.remove(key),
+        };
+    }
+
+    /// What was written last is not there.
+    pub(super) fn unwrite(&mut self) {
+        self.now.append(&mut self.before);
+    }
+
+    pub(super) fn keys(&self) -> Vec<Key> {
+        self.now.keys().cloned().collect()
+    }
 }
 
 /// The heartbeats of a supervisor, one at a time.
@@ -64,7 +95,7 @@ impl Machine {
             cut_until: None,
             processes: Vec::new(),
             starts: BTreeMap::new(),
-            kept: BTreeMap::new(),
+            kept: Kept::default(),
             due: BTreeMap::new(),
             beat: Beat::default(),
             ask: Ask::default(),
@@ -87,8 +118,8 @@ impl Machine {
     pub(super) fn start_supervisor(&mut self, now: Duration) {
         let mut supervisor = Supervisor::default();
         let runs = |key: &Key, processes: &[Process]| processes.iter().any(|p| p.key == *key);
-        self.kept.retain(|key, _| runs(key, &self.processes));
-        self.kept.iter().for_each(|(key, kept)| supervisor.adopt(key.clone(), kept));
+        self.kept.now.retain(|key, _| runs(key, &self.processes));
+        self.kept.now.iter().for_each(|(key, kept)| supervisor.adopt(key.clone(), kept));
         self.supervisor = Some(supervisor);
         self.life += 1;
         (self.back_at, self.due) = (None, BTreeMap::new());
@@ -97,10 +128,7 @@ impl Machine {
 
     /// Writes down what the next supervisor must know of a worker's process.
     pub(super) fn keep(&mut self, key: &Key) {
-        match self.supervisor.as_ref().and_then(|s| s.kept(key)) {
-            Some(kept) => drop(self.kept.insert(key.clone(), kept)),
-            None => drop(self.kept.remove(key)),
-        }
+        self.kept.write(key, self.supervisor.as_ref().and_then(|s| s.kept(key)));
     }
 
     /// What nimbus hears in a call of this number.

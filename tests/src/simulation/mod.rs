@@ -35,6 +35,8 @@ const MACHINES: usize = 3;
 /// How long a machine may be silent; all other times are to it as they are by default.
 const LEASE: Duration = Duration::from_millis(1000);
 const FAULTS: u32 = 12;
+/// From this seed on a few kinds of faults are mixed, in each cluster others.
+pub const FIRST_MIXED: u64 = 1 << 32;
 /// Long after the last fault everything must be done.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Steps from one look at all gates to the next.
@@ -64,6 +66,8 @@ pub struct Simulation {
     topology: String,
     /// When it is activated again.
     activate_at: Option<Duration>,
+    /// The kinds of faults that there are; none for any.
+    mix: Vec<usize>,
     pids: u32,
     oracle: Oracle,
     /// For workers, which want one: the beginning of time.
@@ -105,6 +109,7 @@ impl Simulation {
             plans: BTreeMap::new(),
             topology,
             activate_at: None,
+            mix: faults::mix(seed),
             pids: 0,
             oracle: Oracle::default(),
             began: Instant::now(),

@@ -90,6 +90,7 @@ impl Simulation {
         let Some((incarnation, wanted)) = machine.supervisor.as_mut().and_then(|s| s.start(key, self.pids, *starts)) else {
             return;
         };
+        machine.kept.write(key, None);
         machine.keep(key);
         let nimbus = &self.nimbus;
         self.plans.entry(wanted.plan.clone()).or_insert_with_key(|hash| Arc::new(nimbus.plan(hash)));
@@ -117,7 +118,7 @@ impl Simulation {
     fn ended(&mut self, m: usize, key: &Key) {
         let machine = &mut self.machines[m];
         machine.supervisor.iter_mut().for_each(|s| s.ended(key));
-        machine.kept.remove(key);
+        machine.kept.write(key, None);
         machine.due.remove(key);
         machine.beat.next = self.net.borrow().now;
     }
@@ -202,7 +203,7 @@ impl Simulation {
             if !supervisor.hello(&p.key, hello) {
                 return false;
             }
-            kept.extend(supervisor.kept(&p.key).map(|k| (p.key.clone(), k)));
+            kept.write(&p.key, supervisor.kept(&p.key));
             (p.greeted, beat.next) = (Some(*life), now);
         }
         if p.greeted != Some(*life) {
