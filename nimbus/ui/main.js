@@ -49,7 +49,9 @@ async function route() {
   const path = location.hash.replace(/^#/, '').split('?')[0];
   const [page, parts] = find(path);
   for (const link of document.querySelectorAll('#nav a')) {
-    attr(link, 'aria-current', link.getAttribute('href') === `#${path || '/'}` ? 'page' : null);
+    const to = link.getAttribute('href').slice(1);
+    const here = to === '/' ? /^(\/t\/|$)/.test(path) : path.startsWith(`${to}/`);
+    attr(link, 'aria-current', to === (path || '/') ? 'page' : here ? 'true' : null);
   }
   put(main, page ? null : h('p', { class: 'none' }, 'There is no such page.'));
   window.scrollTo(0, 0);

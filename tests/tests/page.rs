@@ -92,7 +92,23 @@ fn numbers_rise_every_page_opens_and_nothing_is_markup() {
     browser.wait("document.querySelector('path.line.a').getAttribute('d').includes('L')");
     browser.click("#tap", "Watch tuples");
     browser.wait("document.querySelectorAll('.lines.short .row').length > 2");
+    browser.wait(
+        "(() => { const all = [...document.querySelectorAll('.lines.short time')].map((t) => t.title); \
+         return all.every((t, i) => !i || t <= all[i - 1]); })()",
+    );
+    browser.wait("document.querySelector('[aria-label=Errors]').textContent.includes('No errors.')");
     browser.picture("component");
+
+    // Another has errors, its own only, emits what nobody takes, and leads to the log of its worker.
+    browser.eval("location.hash = '#/t/page/c/wild'");
+    browser.wait("document.querySelector('[aria-label=Errors]').textContent.includes('panicked on purpose')");
+    assert_eq!(browser.eval("document.querySelector('[aria-label=Errors]').textContent.includes('failed on purpose')"), false);
+    browser.wait("document.querySelector('[aria-label=Emits] [data-label=To]').textContent === 'nobody'");
+    browser.click("#tap", "Watch tuples");
+    browser.wait("document.querySelectorAll('.lines.short .row').length > 2");
+    assert_eq!(browser.eval("document.querySelector('#nav [aria-current]').textContent"), "Cluster");
+    browser.click("[aria-label=Tasks] [data-label=Worker] a", "");
+    browser.wait("document.querySelector('select[aria-label=Worker]')?.value === location.hash.at(-1)");
 
     // Logs: the line is there, as text.
     browser.eval("location.hash = '#/t/page/logs'");

@@ -34,6 +34,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("pages/component.js", JS, include_str!("../../ui/pages/component.js")),
     ("pages/deploy.js", JS, include_str!("../../ui/pages/deploy.js")),
     ("pages/enter.js", JS, include_str!("../../ui/pages/enter.js")),
+    ("pages/errors.js", JS, include_str!("../../ui/pages/errors.js")),
     ("pages/levels.js", JS, include_str!("../../ui/pages/levels.js")),
     ("pages/logs.js", JS, include_str!("../../ui/pages/logs.js")),
     ("pages/models.js", JS, include_str!("../../ui/pages/models.js")),

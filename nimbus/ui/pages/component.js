@@ -3,10 +3,11 @@
 import { histogram } from '../chart.js';
 import { card, h, meter, put, tiles } from '../dom.js';
 import { count, many, millis, percent, quantile, rate } from '../format.js';
-import { call, listen, path } from '../net.js';
+import { call, every, listen, path } from '../net.js';
 import { table } from '../table.js';
 import { charts } from './charts.js';
-import { badge, componentLink, title, topologyLink } from './parts.js';
+import { errorTable } from './errors.js';
+import { badge, componentLink, title, topologyLink, workerLink } from './parts.js';
 import { tap } from './tap.js';
 
 export async function show(main, name, id) {
@@ -20,11 +21,12 @@ export async function show(main, name, id) {
   const graphs = h('div');
   const whose = h('select', { 'aria-label': 'Whose charts', onchange: (event) => choose(event.target.value) },
     h('option', { value: '' }, 'all tasks'), first.tasks.map((t) => h('option', { value: t.task }, `task ${t.task}`)));
-  const tasks = taskTable(spout);
+  const tasks = taskTable(name, spout);
+  const errors = errorTable(name, id);
   const [inputs, outputs] = [inputTable(name), outputTable(name, spout)];
   const bars = histogram(first.histogram, millis);
   const counters = h('div');
-  const tuples = tap(name, id, first.outputs.filter((o) => o.to.length).map((o) => o.stream));
+  const tuples = tap(name, id, first.outputs.map((o) => o.stream));
   put(graphs, over.element, over.load);
 
   function choose(value) {
@@ -39,12 +41,16 @@ export async function show(main, name, id) {
     title(h('span', { class: 'trail' }, topologyLink(name), ' / '), h('h1', {}, id), badge(first.status.kind), h('span', { class: 'dim' }, `${first.status.type}, ${many(first.status.tasks, 'task')}`), h('span', { class: 'push' }), h('label', { class: 'dim' }, 'Charts of ', whose)),
     numbers.element, graphs,
     card('Tasks', tasks.search, tasks.element),
+    card('Errors', errors.search, errors.element),
     tuples.element,
     // A spout takes nothing in, and of what it emits more is told.
     spout ? card('Emits', null, outputs.element) : h('div', { class: 'pair' }, card('Takes in', null, inputs.element), card('Emits', null, outputs.element)),
     h('div', { class: 'pair' }, card(spout ? 'Latencies of whole trees since the submit' : 'Latencies in execute since the submit', null, bars.element),
       card('Configuration', null, h('pre', { class: 'source', tabindex: 0 }, JSON.stringify(first.config, null, 2)), counters)));
   over.start().catch(() => {});
+  const failed = async () => errors.update((await call(path`/v1/topologies/${name}`)).errors);
+  failed().catch(() => {});
+  const endErrors = every(3000, () => failed().catch(() => {}));
 
   const close = listen(`${base}/live`, {
     component(live) {
@@ -68,6 +74,7 @@ export async function show(main, name, id) {
       put(counters, own.length > 0 && h('h3', {}, 'Its own counters'), own.length > 0 && h('table', { class: 'pairs' }, h('tbody', {}, own.map(([key, n]) => h('tr', {}, h('th', { scope: 'row' }, key), h('td', { class: 'num' }, count(n)))))));
     },
     gone() {
+      endErrors();
       put(main, h('div', { class: 'card' }, h('h1', {}, `${name} is gone`), h('p', {}, h('a', { href: '#/' }, 'To the cluster'))));
     },
     refused() {
@@ -77,18 +84,19 @@ export async function show(main, name, id) {
   return () => {
     close();
     over.end();
+    endErrors();
     tuples.end();
   };
 }
 
-function taskTable(spout) {
+function taskTable(name, spout) {
   const times = (t) => (spout ? t.complete : t.execute);
   const perS = (t) => (spout ? t.emitted_per_s : t.executed_per_s);
   return table({
     label: 'Tasks', key: (t) => t.task, filter: true,
     columns: [
       { name: 'Task', head: true, sort: (t) => t.task, show: (t) => t.task },
-      { name: 'Worker', sort: (t) => t.worker ?? -1, show: (t) => t.worker ?? '–' },
+      { name: 'Worker', sort: (t) => t.worker ?? -1, mark: (t) => t.worker, show: (t) => (t.worker === null ? '–' : workerLink(name, t.worker)) },
       { name: 'Host', sort: (t) => t.host, show: (t) => t.host },
       { name: 'Per s', num: true, sort: perS, show: (t) => rate(perS(t)) },
       { name: 'Emitted', num: true, sort: (t) => t.emitted, show: (t) => count(t.emitted) },
@@ -133,7 +141,7 @@ function outputTable(name, spout) {
     columns: [
       { name: 'Stream', head: true, sort: (o) => o.stream, show: (o) => o.stream },
       { name: 'Fields', class: 'wrap', show: (o) => o.fields },
-      { name: 'To', mark: (o) => o.to.join(), show: (o) => h('span', {}, o.to.flatMap((id, i) => [i ? ', ' : '', componentLink(name, id)])) },
+      { name: 'To', mark: (o) => o.to.join(), show: (o) => h('span', {}, o.to.length ? '' : h('span', { class: 'dim' }, 'nobody'), o.to.flatMap((id, i) => [i ? ', ' : '', componentLink(name, id)])) },
       { name: 'Per s', num: true, sort: (o) => o.per_s, show: (o) => rate(o.per_s) },
       { name: 'In all', num: true, sort: (o) => o.emitted, show: (o) => count(o.emitted) },
       ...(spout ? trees : []),

@@ -10,7 +10,7 @@ const MOST = 2000;
 /** So many of those that come are shown at once, and so long it is waited before the next: nobody reads more. */
 const AT_ONCE = 200;
 const PAUSE_MS = 250;
-const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'];
+const LEVELS = { error: 'errors only', warn: 'warn and worse', info: 'info and worse', debug: 'debug and worse', trace: 'all levels' };
 
 export async function show(main, name) {
   if (name === undefined) return choose(main);
@@ -47,7 +47,7 @@ function view(main, { base, trail, heading = 'Logs', one, streams, files, called
   const asked = new URLSearchParams(location.hash.split('?')[1] ?? '');
   const lines = h('div', { class: 'lines', role: 'log', 'aria-live': 'off', tabindex: 0, 'aria-label': 'Log lines' });
   const text = h('input', { type: 'search', placeholder: 'Text to look for', 'aria-label': 'Text to look for', value: asked.get('text') ?? '' });
-  const level = h('select', { 'aria-label': 'Least level' }, LEVELS.map((l) => h('option', { value: l }, l)));
+  const level = h('select', { 'aria-label': 'Least level' }, Object.entries(LEVELS).map(([l, shown]) => h('option', { value: l }, shown)));
   level.value = asked.get('level') ?? 'trace';
   const only = h('select', { 'aria-label': one.label }, h('option', { value: '' }, one.all));
   const list = downloads(called, links);

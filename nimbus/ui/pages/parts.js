@@ -9,6 +9,9 @@ export const topologyLink = (name) => h('a', { href: `#/t/${encodeURIComponent(n
 /** A link to a component. */
 export const componentLink = (topology, id) => h('a', { href: `#/t/${encodeURIComponent(topology)}/c/${encodeURIComponent(id)}` }, id);
 
+/** A link to a worker's log. */
+export const workerLink = (topology, worker) => h('a', { href: `#/t/${encodeURIComponent(topology)}/logs?worker=${worker}`, title: 'its log' }, String(worker));
+
 /** A topology's or a worker's state. */
 export const badge = (text, tone) => h('span', { class: 'badge', 'data-tone': tone ?? TONES[text] ?? 'plain' }, text);
 

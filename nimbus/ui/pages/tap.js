@@ -47,9 +47,16 @@ export function tap(topology, component, streams) {
 
   function add(samples) {
     lines.querySelector('.none')?.remove();
-    lines.prepend(...samples.reverse().map((one) => h('div', { class: 'row' },
-      h('time', { title: new Date(one.unix_ms).toISOString() }, moment(one.unix_ms)), h('span', { class: 'who' }, `task ${one.task}`),
-      h('span', { class: 'message' }, JSON.stringify(one.tuple), one.cut && ' … (cut)'))));
+    for (const one of samples) {
+      const row = h('div', { class: 'row' },
+        h('time', { title: new Date(one.unix_ms).toISOString() }, moment(one.unix_ms)), h('span', { class: 'who' }, `task ${one.task}`),
+        h('span', { class: 'message' }, JSON.stringify(one.tuple), one.cut && ' … (cut)'));
+      row.at = one.unix_ms;
+      // Workers are heard one after the other: the newest stands first, whoever told it.
+      let below = lines.firstChild;
+      while (below?.at > row.at) below = below.nextSibling;
+      lines.insertBefore(row, below);
+    }
     while (lines.childElementCount > MOST) lines.lastChild.remove();
   }
 

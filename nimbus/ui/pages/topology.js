@@ -8,8 +8,9 @@ import { table } from '../table.js';
 import * as actions from './actions.js';
 import { charts } from './charts.js';
 import { stateOf } from './cluster.js';
+import { errorTable } from './errors.js';
 import { levels } from './levels.js';
-import { badge, componentLink, eventList, memory, title } from './parts.js';
+import { badge, componentLink, eventList, memory, title, workerLink } from './parts.js';
 import { versions } from './versions.js';
 
 export async function show(main, name) {
@@ -155,7 +156,7 @@ function workerTable(name) {
   return table({
     label: 'Workers', key: (w) => w.worker, filter: true, empty: 'It has no workers: it waits for slots, or is being stopped.',
     columns: [
-      { name: 'Worker', head: true, sort: (w) => w.worker, mark: (w) => w.worker, show: (w) => h('a', { href: `#/t/${encodeURIComponent(name)}/logs?worker=${w.worker}` }, String(w.worker)) },
+      { name: 'Worker', head: true, sort: (w) => w.worker, mark: (w) => w.worker, show: (w) => workerLink(name, w.worker) },
       { name: 'Phase', sort: (w) => w.phase ?? '', mark: (w) => `${w.phase}${w.problem}`, show: (w) => h('span', {}, badge(w.phase ?? 'down', w.phase ? undefined : 'bad'), w.problem && h('span', { class: 'warned' }, ` ${w.problem}`)) },
       { name: 'Machine', sort: (w) => w.machine, show: (w) => (w.machine === w.host || w.machine.length > 16 ? w.host : `${w.host} ${w.machine}`) },
       { name: 'Slot', num: true, sort: (w) => w.slot, show: (w) => w.slot },
@@ -169,29 +170,6 @@ function workerTable(name) {
       { name: '', mark: () => '', show: (w) => h('button', { type: 'button', class: 'plain', 'aria-label': `Restart worker ${w.worker}`, onclick: () => actions.restart(name, w.worker) }, 'Restart …') },
     ],
   });
-}
-
-function errorTable(name) {
-  return table({
-    label: 'Errors', key: (e) => `${e.component}/${e.task}/${e.message}`, filter: true, stacks: true, empty: 'No errors.',
-    columns: [
-      { name: 'Time', sort: (e) => e.unix_ms, show: (e) => clock(e.unix_ms) },
-      { name: 'Component', sort: (e) => e.component, mark: (e) => e.component, show: (e) => (e.component ? componentLink(name, e.component) : 'nimbus') },
-      { name: 'Where', show: (e) => (e.component ? `task ${e.task}, worker ${e.worker}, ${e.host}` : '') },
-      { name: 'Times', num: true, sort: (e) => e.count, show: (e) => count(e.count) },
-      { name: 'Error', mark: (e) => `${e.message}${e.stack}`, show: (e) => h('div', {}, h('pre', { class: 'error' }, e.message), behind(e)) },
-    ],
-  });
-}
-
-/** What stands behind an error's message: the calls that led to a panic, or the causes, a line each. */
-function behind({ stack, panic }) {
-  if (!stack) return null;
-  const lines = stack.split('\n');
-  const [head, ...calls] = lines;
-  if (panic && !calls.length) return h('p', { class: 'note' }, head);
-  const summary = panic ? `${head}, by ${many(calls.length, 'call')}` : many(lines.length, 'cause');
-  return h('details', {}, h('summary', {}, summary), h('pre', { class: 'stack', tabindex: 0 }, (panic ? calls.map((c) => c.trim()) : lines).join('\n')));
 }
 
 function modelList(models) {
