@@ -162,7 +162,7 @@ impl<N: Lines> Node<N> {
         lock(&task.mailbox).iter().filter(|m| m.from == Some(from)).map(|m| m.batch.len() as u64).sum()
     }
 
-    /// The start of a worker that it has a link to.
+    /// The start of a worker that it has an open link to.
     pub fn linked_to(&self, worker: u32) -> Option<u64> {
         self.protocol.linked_to(worker)
     }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::task::Waker;
 
 use serde::Deserialize;
 use serde_json::json;
@@ -13,9 +14,8 @@ use squall_core::{
 
 use crate::Dice;
 
-/// Tasks of the spout, and tuples of each.
+/// Tasks of the spout.
 const SPOUTS: u64 = 2;
-const TUPLES: u64 = 25;
 /// Tasks of the sink that takes everything.
 const ALL: usize = 2;
 /// A bolt fails once in so many tuples.
@@ -23,9 +23,13 @@ const ERRORS: usize = 80;
 /// Tuples that may wait for a task.
 pub(super) const QUEUE: u64 = 12;
 
-/// What was done so far, by whatever process.
+/// What is to be done, and was done so far, by whatever process.
 #[derive(Default)]
 pub(super) struct Book {
+    /// Tuples of each task of the spout, and how many of them there are so far.
+    tuples: u64,
+    come: u64,
+    wakers: Vec<Waker>,
     acked: BTreeSet<u64>,
     kept: BTreeSet<i64>,
     all: [BTreeSet<i64>; ALL],
@@ -37,9 +41,9 @@ thread_local! {
     static BOOK: RefCell<Book> = RefCell::default();
 }
 
-/// Opens a new book for the simulation of this thread.
-pub(super) fn open_book(seed: u64) {
-    BOOK.set(Book { dice: Some(Dice::new(!seed)), ..Book::default() });
+/// Opens a new book for the simulation of this thread: of so many tuples of each spout so many are there at once.
+pub(super) fn open_book(seed: u64, tuples: u64, come: u64) {
+    BOOK.set(Book { tuples, come, dice: Some(Dice::new(!seed)), ..Book::default() });
 }
 
 /// Looks into the book.
@@ -49,7 +53,16 @@ pub(super) fn book<T>(look: impl FnOnce(&mut Book) -> T) -> T {
 
 impl Book {
     pub(super) fn is_full(&self) -> bool {
-        self.acked.len() as u64 == SPOUTS * TUPLES
+        self.acked.len() as u64 == SPOUTS * self.tuples
+    }
+
+    /// So many more tuples are there for each task of the spout.
+    pub(super) fn come(&mut self, more: u64) {
+        let before = self.come;
+        self.come = self.tuples.min(before.saturating_add(more));
+        if self.come > before {
+            self.wakers.iter().for_each(Waker::wake_by_ref);
+        }
     }
 
     /// What of the tuple with this id never reached whom.
@@ -123,8 +136,11 @@ impl SpoutConfig for Numbers {
         Ok(number())
     }
     fn build(self, ctx: &Context) -> Result<Box<dyn Spout>> {
-        let mine = (0..TUPLES).map(|n| u64::from(ctx.index) * TUPLES + n);
-        let left = book(|b| mine.filter(|n| !b.acked.contains(n)).collect());
+        let left = book(|b| {
+            b.wakers.push(ctx.waker.clone());
+            let mine = (0..b.tuples).map(|n| u64::from(ctx.index) * b.tuples + n);
+            mine.filter(|n| !b.acked.contains(n)).collect()
+        });
         Ok(Box::new(Counting { left, open: BTreeSet::new() }))
     }
 }
@@ -142,8 +158,15 @@ impl Spout for Counting {
         if self.left.is_empty() {
             return Ok(Next::End);
         }
+        let (come, of) = book(|b| (b.come, b.tuples));
+        let (ready, later): (Vec<u64>, Vec<u64>) = self.left.drain(..).partition(|id| id % of < come);
+        let ready_ones = ready.len();
+        self.left = [later, ready].concat();
+        if ready_ones == 0 {
+            return Ok(Next::Wait);
+        }
         let most = if one_in(2) { out.room() } else { 1 };
-        let ids = self.left.split_off(self.left.len().saturating_sub(most));
+        let ids = self.left.split_off(self.left.len() - most.min(ready_ones));
         self.open.extend(&ids);
         let mut rows = Columns::new(Arc::new(number()[0].fields.clone()));
         ids.iter().for_each(|n| rows.push(&[(*n as i64).into()]).expect("a number"));

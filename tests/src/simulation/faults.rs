@@ -6,7 +6,7 @@ use std::time::Duration;
 use squall_core::control::Rebalance;
 
 use super::machine::SLOTS;
-use super::{Away, FIRST_MIXED, LEASE, MACHINES, Simulation, ms};
+use super::{Away, FIRST_MIXED, LEASE, MACHINES, PACED, Simulation, book, ms};
 use crate::Dice;
 
 /// Kinds of faults.
@@ -130,6 +130,7 @@ impl Simulation {
     pub(super) fn calm_down(&mut self) {
         self.note("calm".to_owned());
         self.net.borrow_mut().calm = true;
+        book(|b| b.come(PACED));
         let soon = |at: Duration, now: Duration| at.min(now + ms(500));
         let now = self.now();
         for m in &mut self.machines {

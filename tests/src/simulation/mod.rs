@@ -37,6 +37,13 @@ const LEASE: Duration = Duration::from_millis(1000);
 const FAULTS: u32 = 12;
 /// From this seed on a few kinds of faults are mixed, in each cluster others.
 pub const FIRST_MIXED: u64 = 1 << 32;
+/// From this one on, moreover, tuples come as long as there are faults; else all are there at once.
+pub const FIRST_PACED: u64 = 2 << 32;
+/// Tuples of each task of the spout, at once or all together.
+const TUPLES: u64 = 25;
+const PACED: u64 = 100;
+/// Steps from one that comes to the next.
+const PACE: u64 = 20;
 /// Long after the last fault everything must be done.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Steps from one look at all gates to the next.
@@ -88,7 +95,8 @@ struct Away {
 impl Simulation {
     /// The cluster of a seed.
     pub fn new(seed: u64) -> Self {
-        open_book(seed);
+        let (tuples, come) = if seed < FIRST_PACED { (TUPLES, TUPLES) } else { (PACED, 0) };
+        open_book(seed, tuples, come);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let net = Net::new(seed);
         let mut nimbus = Nimbus::new(folder.path(), LEASE);
@@ -237,6 +245,9 @@ impl Simulation {
         self.net.borrow_mut().pipes.retain(|p| !p.borrow().closed || !p.borrow().frames.is_empty());
         self.check_running();
         self.steps += 1;
+        if self.steps.is_multiple_of(PACE) {
+            book(|b| b.come(1));
+        }
         if self.steps.is_multiple_of(GATES_EVERY) {
             self.check_gates();
         }

@@ -169,9 +169,9 @@ impl<N: Lines> Protocol<N> {
         self.known != usize::MAX
     }
 
-    /// The start of a worker that there is a link to, for simulations.
+    /// The start of a worker that there is an open link to, for simulations.
     pub(crate) fn linked_to(&self, worker: u32) -> Option<u64> {
-        self.peers.get(&worker).map(|p| p.incarnation)
+        self.peers.get(&worker).filter(|p| p.welcomed).map(|p| p.incarnation)
     }
 
     /// How the links are, for simulations that fail.
