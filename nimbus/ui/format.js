@@ -18,7 +18,9 @@ export const many = (n, one, more = `${one}s`) => `${count(n)} ${n === 1 ? one :
 /** So many a second. */
 export function rate(n) {
   if (!n) return '0';
-  return n < 10 ? n.toFixed(n < 0.1 ? 2 : 1) : count(n);
+  if (n >= 10) return count(n);
+  // A quarter is no 0.3.
+  return n < 1 ? n.toFixed(2).replace(/(\.\d)0$/, '$1') : n.toFixed(1);
 }
 
 /** Milliseconds as a time with three digits. */

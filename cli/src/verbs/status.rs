@@ -136,6 +136,7 @@ fn workers(status: &TopologyStatus, show: &Show) -> Outcome {
         .workers
         .iter()
         .map(|w| {
+            let silent = w.silent.then(|| "its supervisor is silent: this was heard last".to_owned());
             let ended = w.last_exit.as_ref().map(|e| format!("ended before: {}", e.how));
             vec![
                 w.worker.to_string(),
@@ -147,7 +148,7 @@ fn workers(status: &TopologyStatus, show: &Show) -> Outcome {
                 age(w.uptime_ms / 1000),
                 w.restarts.to_string(),
                 ranges(&w.tasks),
-                w.problem.clone().or(ended).unwrap_or_default(),
+                silent.or(w.problem.clone()).or(ended).unwrap_or_default(),
             ]
         })
         .collect();

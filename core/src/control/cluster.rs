@@ -319,6 +319,8 @@ pub struct WorkerSummary {
     pub last_exit: Option<Exit>,
     /// Why it cannot be started.
     pub problem: Option<String>,
+    /// Whether nothing is heard of its supervisor: all of this is what was heard last.
+    pub silent: bool,
     /// What its process takes.
     pub usage: ProcessUsage,
 }

@@ -168,6 +168,7 @@ impl World {
             tasks: placed.tasks.clone(),
             last_exit: status.last_exit,
             problem: status.problem,
+            silent: member.is_some_and(|m| !m.alive),
             usage: status.usage,
         }
     }

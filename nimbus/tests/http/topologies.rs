@@ -245,7 +245,11 @@ fn a_silent_supervisors_worker_moves_and_its_old_one_is_stopped() {
     while nimbus.get("/v1/cluster").1["supervisors"][1]["alive"] == true {
         std::thread::yield_now();
     }
+    let silent =
+        || -> Vec<bool> { status(&nimbus, "p")["workers"].as_array().unwrap().iter().map(|w| w["silent"] == true).collect() };
+    assert_eq!(silent(), [true, true], "what is told of them is old");
     b.beat(&nimbus);
+    assert_eq!(silent(), [false, false]);
     let told = nimbus.get("/v1/topologies/p/history").1["events"].to_string();
     assert!(told.contains("supervisor bbbbbbbbbbbb on h is back"), "{told}");
 

@@ -157,7 +157,7 @@ function workerTable(name) {
     label: 'Workers', key: (w) => w.worker, filter: true, empty: 'It has no workers: it waits for slots, or is being stopped.',
     columns: [
       { name: 'Worker', head: true, sort: (w) => w.worker, mark: (w) => w.worker, show: (w) => workerLink(name, w.worker) },
-      { name: 'Phase', sort: (w) => w.phase ?? '', mark: (w) => `${w.phase}${w.problem}`, show: (w) => h('span', {}, badge(w.phase ?? 'down', w.phase ? undefined : 'bad'), w.problem && h('span', { class: 'warned' }, ` ${w.problem}`)) },
+      { name: 'Phase', sort: (w) => w.phase ?? '', mark: (w) => `${w.phase}${w.problem}${w.silent}`, show: (w) => h('span', {}, w.silent ? silent(w) : badge(w.phase ?? 'down', w.phase ? undefined : 'bad'), w.problem && h('span', { class: 'warned' }, ` ${w.problem}`)) },
       { name: 'Machine', sort: (w) => w.machine, show: (w) => (w.machine === w.host || w.machine.length > 16 ? w.host : `${w.host} ${w.machine}`) },
       { name: 'Slot', num: true, sort: (w) => w.slot, show: (w) => w.slot },
       { name: 'Pid', num: true, show: (w) => w.pid ?? '–' },
@@ -171,6 +171,9 @@ function workerTable(name) {
     ],
   });
 }
+
+/** Of a worker whose supervisor is not heard nobody knows what it does now. */
+const silent = (w) => h('span', { title: 'nothing is heard of its supervisor' }, badge('silent'), w.phase && h('span', { class: 'dim' }, ` was ${w.phase}`));
 
 function modelList(models) {
   if (!models.length) return '';

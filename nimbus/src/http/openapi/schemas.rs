@@ -38,7 +38,8 @@ pub(super) const SCHEMAS: &[(&str, &str)] = &[
     (
         "WorkerSummary",
         "worker: int, supervisor: text, machine: text, host: text, slot: int, pid: int?, endpoint: text?, phase: Phase?, \
-         incarnation: int, uptime_ms: int, restarts: int, tasks: [int], last_exit: Exit?, problem: text?, usage: ProcessUsage",
+         incarnation: int, uptime_ms: int, restarts: int, tasks: [int], last_exit: Exit?, problem: text?, silent: bool, \
+         usage: ProcessUsage",
     ),
     ("Exit", "unix_ms: int, incarnation: int, how: text, output: text"),
     ("Latency", "count: int, mean_ms: number, p50_ms: number, p99_ms: number, p999_ms: number"),
