@@ -12,6 +12,7 @@ mod instruct;
 mod live;
 mod models;
 mod positions;
+mod rates;
 mod record;
 mod restart;
 mod statistics;

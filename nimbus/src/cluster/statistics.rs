@@ -10,10 +10,9 @@ use squall_core::control::{ErrorEntry, ErrorReport, Report, TaskReport};
 use squall_core::{ComponentKind, Plan};
 
 use super::errors::Errors;
+use super::rates::{Rates, Samples};
 use crate::history::{Counted, Happening, Kind, Numbers, Point, Series, Timeline, sum_up};
 
-/// How far back rates look.
-const WINDOW: Duration = Duration::from_secs(10);
 /// By so many millionths a worker's clock may go slower than nimbus's: crystals differ by less. So many milliseconds a report is never
 /// late.
 const DRIFT_PPM: u64 = 200;
@@ -60,7 +59,7 @@ struct Live {
     /// When the worker began by nimbus's clock, in microseconds of unix time, as the report that came quickest tells; none before there
     /// was one.
     began_us: Option<u64>,
-    samples: VecDeque<Sample>,
+    samples: Samples,
     /// Nothing was heard of it since it was read from the store.
     restored: bool,
 }
@@ -88,23 +87,6 @@ struct KeptLive {
     heard_ms: u64,
     #[serde(default)]
     began_us: Option<u64>,
-}
-
-#[derive(Debug)]
-struct Sample {
-    at: Duration,
-    /// When it was made, in milliseconds by its worker's clock; where that does not say, when it was heard.
-    made_ms: u64,
-    tasks: BTreeMap<u32, Rates>,
-}
-
-/// What is counted a second of a task or, summed, of a component.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Rates {
-    pub(crate) emitted: f64,
-    pub(crate) executed: f64,
-    pub(crate) busy: f64,
-    pub(crate) blocked: f64,
 }
 
 /// Who reports, when.
@@ -141,7 +123,7 @@ impl Statistics {
     pub(crate) fn restored(kept: Kept, mut plan: impl FnMut(&str) -> Option<Arc<Plan>>) -> Self {
         let Kept { carried, live, errors, error_counts, series, timeline } = kept;
         let live = live.into_iter().filter_map(|l| {
-            let (plan_hash, samples) = (l.plan, VecDeque::new());
+            let plan_hash = l.plan;
             let plan = plan(&plan_hash)?;
             let live = Live {
                 plan,
@@ -150,7 +132,7 @@ impl Statistics {
                 report: l.report,
                 heard_ms: l.heard_ms,
                 began_us: l.began_us,
-                samples,
+                samples: Samples::default(),
                 restored: true,
             };
             Some(((l.worker, l.incarnation), live))
@@ -216,7 +198,7 @@ impl Statistics {
             // The first report comes as soon as it is up.
             heard_ms: from.unix_ms.saturating_sub(FIRST.as_millis() as u64),
             began_us: None,
-            samples: VecDeque::new(),
+            samples: Samples::default(),
             restored: false,
         });
         for task in report.tasks.iter().filter(|t| t.errors > 0) {
@@ -232,12 +214,7 @@ impl Statistics {
         self.series.add(Counted { plan: &live.plan, before: &live.report, now: report, from_ms, to_ms });
         live.reports = from.reports;
         live.report = Report { errors: Vec::new(), ..report.clone() };
-        let tasks = report.tasks.iter().map(|t| (t.task, counts(t))).collect();
-        let made_ms = if report.at_ms > 0 { report.at_ms } else { from.unix_ms };
-        live.samples.push_back(Sample { at: from.now, made_ms, tasks });
-        while live.samples.get(1).is_some_and(|second| from.now.saturating_sub(second.at) >= WINDOW) {
-            live.samples.pop_front();
-        }
+        live.samples.take(report, from.now, from.unix_ms);
         if self.carried.first_tuple_ms.is_none() && report.tasks.iter().any(|t| t.emitted > 0) {
             self.carried.first_tuple_ms = Some(from.age_ms);
         }
@@ -293,7 +270,7 @@ impl Statistics {
     /// A task's rates lately; none where it did not report.
     pub(crate) fn task_rates(&self, worker: u32, task: u32, now: Duration) -> Rates {
         let newest = self.newest(worker).and_then(|i| self.live.get(&(worker, i)));
-        newest.map_or_else(Rates::default, |l| l.rates(task, now))
+        newest.map_or_else(Rates::default, |l| l.samples.rates(task, now))
     }
 
     /// Carries over what incarnations of a worker up to this one have counted; whether there was something. `even`: nothing was
@@ -421,7 +398,7 @@ impl Statistics {
                 g.pending = g.pending.saturating_add(t.pending);
                 g.queued = g.queued.saturating_add(t.queued);
                 g.ended += u32::from(t.ended);
-                let rates = live.rates(t.task, now);
+                let rates = live.samples.rates(t.task, now);
                 g.rates.emitted += rates.emitted;
                 g.rates.executed += rates.executed;
                 g.capacity = g.capacity.max(rates.busy.min(1.0));
@@ -449,24 +426,6 @@ impl Live {
         self.began_us = Some(began);
         (began / 1000).saturating_add(at_ms).min(heard_ms).max(self.heard_ms)
     }
-
-    /// A task's rates over the window; nothing where it has been silent for that long.
-    fn rates(&self, task: u32, now: Duration) -> Rates {
-        let (Some(first), Some(last)) = (self.samples.front(), self.samples.back()) else { return Rates::default() };
-        // What was counted between two reports was so between their making, however late they were heard.
-        let elapsed = last.made_ms.saturating_sub(first.made_ms) as f64 / 1000.0;
-        if elapsed <= 0.0 || now.saturating_sub(last.at) > WINDOW {
-            return Rates::default();
-        }
-        let (Some(a), Some(b)) = (first.tasks.get(&task), last.tasks.get(&task)) else { return Rates::default() };
-        let rate = |from: f64, to: f64| ((to - from) / elapsed).max(0.0);
-        Rates {
-            emitted: rate(a.emitted, b.emitted),
-            executed: rate(a.executed, b.executed),
-            busy: rate(a.busy, b.busy),
-            blocked: rate(a.blocked, b.blocked),
-        }
-    }
 }
 
 /// What spouts emitted a second.
@@ -474,15 +433,6 @@ pub(crate) fn throughput(plan: &Plan, p: &Point) -> f64 {
     let spouts = plan.components.iter().filter(|c| c.kind == ComponentKind::Spout);
     let emitted: u64 = spouts.filter_map(|c| p.components.get(&c.id)).map(|s| s.numbers.emitted).sum();
     emitted as f64 * 1000.0 / p.ms.max(1) as f64
-}
-
-fn counts(t: &TaskReport) -> Rates {
-    Rates {
-        emitted: t.emitted as f64,
-        executed: t.executed as f64,
-        busy: t.busy_ns as f64 / 1e9,
-        blocked: t.blocked_ns as f64 / 1e9,
-    }
 }
 
 fn same_counts(a: &Report, b: &Report) -> bool {
@@ -646,25 +596,14 @@ mod tests {
     }
 
     #[test]
-    fn rates_look_back_over_the_window() {
+    fn gauges_are_of_the_newest_incarnation() {
         let (plan, mut s) = (plan(), Statistics::default());
-        (1..=30).for_each(|n| assert!(s.take(from(0, 1, n), &plan, &report(1, n * 10, 0))));
-        let g = s.gauges(Duration::from_secs(30))["s"];
-        assert!((g.rates.emitted - 10.0).abs() < 1e-9, "{g:?}");
-        assert!((g.capacity - 0.5).abs() < 1e-9, "{g:?}");
-        assert_eq!(s.gauges(Duration::from_secs(60))["s"].rates, Rates::default());
-        assert!(s.live[&(0, 1)].samples.len() <= 12);
-
-        // Those that are heard late make no other rates.
-        let mut s = Statistics::default();
-        for n in 1..=8 {
-            let (made, late) = (n * 1000, if [1, 5].contains(&n) { 600 } else { 20 });
-            let now = Duration::from_millis(made + late);
-            let r = Report { at_ms: made, ..report(1, n * 10, 0) };
-            assert!(s.take(From { now, unix_ms: 50_000 + made + late, ..from(0, 1, n) }, &plan, &r));
-            let rate = s.gauges(now)["s"].rates.emitted;
-            assert!(n == 1 || (9.9..=10.1).contains(&rate), "{n}: {rate}");
+        for (incarnation, each) in [(1, 30), (2, 10)] {
+            (1..=5).for_each(|n| assert!(s.take(from(0, incarnation, n), &plan, &report(1, n * each, 0))));
         }
+        let g = s.gauges(Duration::from_secs(5))["s"];
+        assert!((g.rates.emitted - 10.0).abs() < 1e-9 && (g.capacity - 0.5).abs() < 1e-9, "{g:?}");
+        assert_eq!((g.ended, g.rates.executed), (1, 0.0));
     }
 
     /// What a supervisor could not tell for long is told in its newest report: all of the numbers, and some of the texts.
