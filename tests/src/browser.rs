@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -90,8 +90,9 @@ impl Browser {
         }
         let sent = self.to.write_all(format!("{message}\0").as_bytes());
         sent.unwrap_or_else(|e| panic!("Chromium does not listen: {e}: {}", log(self.dir.path())));
+        let until = Instant::now() + DEADLINE;
         loop {
-            let answer = self.hear(method);
+            let answer = self.hear(method, until.saturating_duration_since(Instant::now()));
             if answer["id"] == json!(self.count) {
                 assert!(answer.get("error").is_none(), "{method} {params}: {}", answer["error"]);
                 return answer["result"].clone();
@@ -100,8 +101,8 @@ impl Browser {
     }
 
     #[track_caller]
-    fn hear(&mut self, awaited: &str) -> Value {
-        let message = self.from.recv_timeout(DEADLINE);
+    fn hear(&mut self, awaited: &str, within: Duration) -> Value {
+        let message = self.from.recv_timeout(within);
         let message = message.unwrap_or_else(|_| panic!("no answer to {awaited}: {}", log(self.dir.path())));
         let params = &message["params"];
         match message["method"].as_str() {
@@ -221,8 +222,8 @@ impl Drop for Browser {
         }
         // In good order, so that its own children go too.
         let _ = self.to.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
-        let until = std::time::Instant::now() + Duration::from_secs(5);
-        while matches!(self.child.try_wait(), Ok(None)) && std::time::Instant::now() < until {
+        let until = Instant::now() + Duration::from_secs(5);
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(10));
         }
         let _ = self.child.kill();

@@ -34,9 +34,14 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 /// There is none by the deadline.
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + DEADLINE;
+    let begun = Instant::now();
+    let until = begun + DEADLINE;
     loop {
         if let Some(answer) = ask() {
+            // For those who ask why a test is slow, or failed afterwards.
+            if begun.elapsed() > DEADLINE / 6 {
+                eprintln!("waited {:?} for {what}", begun.elapsed());
+            }
             return answer;
         }
         assert!(Instant::now() < until, "waited {DEADLINE:?} in vain for {what}");
