@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use squall_tests::simulation::{FIRST_MIXED, FIRST_PACED, Simulation};
 
 /// So many of each sort.
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 700;
 /// Beyond them, those that once failed: a topology was never said to be finished; the last one, for a fault of the simulation's own.
 const ONCE_FAILED: [u64; 4] = [2993, 3429, FIRST_MIXED + 277, FIRST_MIXED + 7511];
 
