@@ -104,12 +104,15 @@ mod tests {
     use std::io::Write;
     use std::net::TcpListener;
 
+    /// Said to be the connection's last answer, so that no call comes on one that is being closed.
+    const NOT_FOUND: &str = "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
     /// A nimbus that has not got the blob, takes in a piece of it and hangs up; and then knows it or not.
     fn hangs_up(then: &'static str) -> Outcome {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = Client::new(&format!("http://{}/", listener.local_addr().unwrap()), "t0ken").unwrap();
         let server = std::thread::spawn(move || {
-            for answer in ["HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n", then] {
+            for answer in [NOT_FOUND, "HTTP/1.1 100 Continue\r\n\r\n", then] {
                 let (mut stream, _) = listener.accept().unwrap();
                 let mut asked = vec![0; 4096];
                 let _ = stream.read(&mut asked).unwrap();
@@ -130,7 +133,7 @@ mod tests {
 
     #[test]
     fn an_upload_that_breaks_off_says_what_is_to_be_done() {
-        let again = hangs_up("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").unwrap_err();
+        let again = hangs_up(NOT_FOUND).unwrap_err();
         let text = again.to_string();
         assert!(text.starts_with("the upload of worker broke off after "), "{text}");
         assert!(
@@ -149,7 +152,7 @@ mod tests {
             let large = "{\"error\": \"too large\"}";
             let refusal = format!("HTTP/1.1 413 Too Large\r\ncontent-length: {}\r\n\r\n{large}", large.len());
             let mut body = 0;
-            for answer in ["HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", refusal.as_str()] {
+            for answer in [NOT_FOUND, refusal.as_str()] {
                 let (mut stream, _) = listener.accept().unwrap();
                 let mut asked = vec![0; 4096];
                 let n = stream.read(&mut asked).unwrap();
