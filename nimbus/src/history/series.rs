@@ -214,10 +214,13 @@ impl Series {
         self.recent.iter()
     }
 
-    /// The newest finished seconds as one point.
+    /// The newest finished seconds as one point; of a topology that has only begun, from its first tuples on.
     pub(crate) fn lately(&self) -> Point {
         let mut sum = Point::default();
-        self.recent.iter().for_each(|(_, p)| sum.merge(p));
+        let is_young = self.recent.len() < RECENT;
+        let flows = |p: &Point| p.components.values().any(|c| c.numbers.emitted > 0 || c.numbers.executed > 0);
+        let begun = self.recent.iter().position(|(_, p)| !is_young || flows(p)).unwrap_or(0);
+        self.recent.iter().skip(begun).for_each(|(_, p)| sum.merge(p));
         sum
     }
 
@@ -301,6 +304,24 @@ mod tests {
         assert_eq!(times.count(), 800, "latencies too");
         let capacity = s.lately().components["s"].capacity;
         assert!((0.08..=0.1).contains(&capacity), "a millisecond of each ten: {capacity}");
+    }
+
+    #[test]
+    fn what_goes_on_lately_counts_from_the_first_tuples_on() {
+        let (plan, mut s) = (plan(), Series::default());
+        s.tick(100, |_| 0.0);
+        s.tick(103, |_| 0.0);
+        assert_eq!(s.lately().ms, 1000 * s.recent().count() as u64, "nothing has begun");
+        let mut before = Report::default();
+        for second in 103..109 {
+            let now = report((second - 102) * 100);
+            s.add(Counted { plan: &plan, before: &before, now: &now, from_ms: second * 1000, to_ms: second * 1000 + 1000 });
+            s.tick(second + 1, |_| 0.0);
+            let lately = s.lately();
+            assert!([0, lately.ms / 10].contains(&emitted(&lately)), "{second}: {lately:?}");
+            before = now;
+        }
+        assert!(emitted(&s.lately()) >= 200);
     }
 
     #[test]
