@@ -37,7 +37,7 @@ export function chart({ label, series, show, log = false, most }) {
       parts.push(s('text', { class: 'axis', x: EDGE.left - 8, y: y(tick) + 4, 'text-anchor': 'end' }, show(tick)));
     }
     for (const at of times(begin, end, width)) {
-      parts.push(s('text', { class: 'axis', x: x(at), y: HEIGHT - 6, 'text-anchor': 'middle' }, hours(at, span)));
+      parts.push(s('text', { class: 'axis', x: x(at), y: HEIGHT - 6, 'text-anchor': x(at) > width - 30 ? 'end' : 'middle' }, hours(at, span)));
     }
     for (const mark of marks) {
       if (mark.unix_ms < begin || mark.unix_ms > end + 5000) continue;

@@ -45,6 +45,14 @@ fn damaged(e: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::external("the store of statistics is damaged; statistics.redb may be removed").because(e)
 }
 
+/// The topologies that are gone, the oldest first.
+fn by_age(gone: &impl ReadableTable<&'static str, u64>) -> Result<Vec<(u64, String)>> {
+    let all = gone.iter().map_err(broken)?.map(|entry| entry.map(|(id, at)| (at.value(), id.value().to_owned())));
+    let mut all = all.collect::<Result<Vec<_>, _>>().map_err(broken)?;
+    all.sort();
+    Ok(all)
+}
+
 impl Book {
     /// Opens the file, or makes it.
     pub(crate) fn open(path: &Path) -> Result<Self> {
@@ -111,9 +119,7 @@ impl Book {
         {
             let mut gone = write.open_table(GONE).map_err(broken)?;
             gone.insert(topology, now_s).map_err(broken)?;
-            let all = gone.iter().map_err(broken)?.map(|entry| entry.map(|(id, at)| (at.value(), id.value().to_owned())));
-            let mut all: Vec<(u64, String)> = all.collect::<Result<_, _>>().map_err(broken)?;
-            all.sort();
+            let all = by_age(&gone)?;
             let too_many = all.len().saturating_sub(MOST_GONE);
             let old = all.iter().enumerate().filter(|(n, (at, _))| *n < too_many || at + LONGEST_GONE_S < now_s);
             for (_, (_, id)) in old {
@@ -138,10 +144,7 @@ impl Book {
     pub(crate) fn gone(&self) -> Result<Vec<String>> {
         let read = self.database.begin_read().map_err(broken)?;
         let table = read.open_table(GONE).map_err(broken)?;
-        let all = table.iter().map_err(broken)?.map(|entry| entry.map(|(id, at)| (at.value(), id.value().to_owned())));
-        let mut all: Vec<(u64, String)> = all.collect::<Result<_, _>>().map_err(broken)?;
-        all.sort();
-        Ok(all.into_iter().rev().map(|(_, id)| id).collect())
+        Ok(by_age(&table)?.into_iter().rev().map(|(_, id)| id).collect())
     }
 
     /// The topologies of which something is kept.
